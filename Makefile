@@ -1,0 +1,91 @@
+# Every target that carries a "##" comment is listed by `make help`.
+
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+BIN     := $(CURDIR)/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/fault-project/fault/cmd/internal/app.Version=$(VERSION)
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.9.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/fault for this machine
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/fault ./cmd/fault
+
+.PHONY: build-static
+build-static: ## Build bin/fault-static without cgo (no code index, everything else)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/fault-static ./cmd/fault
+
+.PHONY: cross
+cross: ## Check that the static binary builds for the other systems
+	for target in linux/arm64 darwin/arm64 windows/amd64; do \
+		echo "build $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/fault || exit 1; \
+	done
+
+.PHONY: test
+test: ## Run the tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## Run the tests in random order under the race detector
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Vet, lint and check the formatting
+	$(GO) vet ./...
+	$< run ./...
+	$< fmt --diff ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Format the code
+	$< fmt ./...
+
+.PHONY: vuln
+vuln: $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilities in what the code calls
+	$< ./...
+
+.PHONY: generate
+generate: ## Write the generated reference pages anew
+	$(GO) generate ./...
+
+.PHONY: golden
+golden: ## Write the golden files anew; read the difference before committing it
+	@pkgs=$$(grep -rlE 'flag\.Bool\("update"|golden\.Update' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); \
+	for p in $$pkgs; do $(GO) test $$p -update || exit 1; done
+
+.PHONY: bench
+bench: ## Measure the relay against plain copying, in the same run
+	$(GO) test -run '^$$' -bench . -benchmem ./proxyengine/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of outside input for FUZZTIME (60s) each
+	@FUZZTIME=$${FUZZTIME:-60s}; \
+	for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' $$f); do \
+			echo "fuzz $$name in $$(dirname $$f)"; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $$FUZZTIME $$(dirname $$f) || exit 1; \
+		done; \
+	done
+
+.PHONY: e2e
+e2e: build ## Run the end-to-end tests against real peers (FastMCP, FastAPI, httpx, curl, MCP Inspector)
+	./e2e/run.sh
+
+.PHONY: check
+check: lint vuln race cross e2e ## Everything that CI runs
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+$(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(TOOLS)/govulncheck $@
