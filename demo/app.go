@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// DefaultAddress and DefaultPort are where the application listens when nothing else is asked for.
+	// DefaultAddress is the IP address that the application listens on when no other is asked for.
 	DefaultAddress = "127.0.0.1"
-	DefaultPort    = 7070
+	// DefaultPort is the port that the application listens on when no other is asked for.
+	DefaultPort = 7070
 
 	// shutdownGrace bounds how long a stopping application waits for the requests that it is still answering.
 	shutdownGrace = 5 * time.Second
@@ -65,7 +66,8 @@ func (a *App) Listen(ctx context.Context, address string) error {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("demo application cannot listen on %s: %w; choose another port, or stop the program that holds this one", address, err)
+		return fmt.Errorf("demo application cannot listen on %s: %w; choose another port, or stop the program that holds this one",
+			address, err)
 	}
 	a.listener = l
 	return nil

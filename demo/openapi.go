@@ -36,8 +36,9 @@ func (a *App) document(server string) map[string]any {
 // schemas are the bodies of the JSON answers, by the name that an endpoint uses.
 func schemas() map[string]any {
 	integer, number := map[string]any{"type": "integer"}, map[string]any{"type": "number"}
-	reply := object(map[string]any{"url": stringType(), "status": integer, "duration_ms": number, "body": stringType(), "error": stringType()},
-		"url", "duration_ms")
+	reply := object(map[string]any{
+		"url": stringType(), "status": integer, "duration_ms": number, "body": stringType(), "error": stringType(),
+	}, "url", "duration_ms")
 	return map[string]any{
 		"Problem": object(map[string]any{"error": stringType()}, "error"),
 		"Reply":   reply,
