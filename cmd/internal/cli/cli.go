@@ -36,6 +36,8 @@ type Factory struct {
 	Version string
 	// Log receives the program's log. It is never nil while a command runs.
 	Log *slog.Logger
+	// CloseLog closes what Log writes to. It is set together with Log and called once, after the command.
+	CloseLog func()
 }
 
 // Getenv returns the value of an environment variable, "" when it is not set.
@@ -141,3 +143,16 @@ func UnknownCommand(cmd *cobra.Command, name string) error {
 	}
 	return Usagef(hint, "unknown command %q for %q", name, cmd.CommandPath())
 }
+
+// ProtocolOutput marks a command whose standard output carries a protocol: nothing else may write there, logs included.
+func ProtocolOutput(cmd *cobra.Command) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[annotationProtocol] = "true"
+}
+
+// HasProtocolOutput reports whether [ProtocolOutput] was called for cmd.
+func HasProtocolOutput(cmd *cobra.Command) bool { return cmd.Annotations[annotationProtocol] == "true" }
+
+const annotationProtocol = "fault_protocol_output"

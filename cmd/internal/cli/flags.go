@@ -121,7 +121,7 @@ func ApplyEnv(cmd *cobra.Command, lookup func(string) (string, bool)) error {
 		if !ok || text == "" {
 			return
 		}
-		if err := setFromEnv(cmd.Flags(), flag, text); err != nil {
+		if err := setFromEnv(flag, text); err != nil {
 			errs = append(errs, fmt.Errorf("invalid value %q in environment variable %s: %w", text, env, err))
 		}
 	})
@@ -131,7 +131,7 @@ func ApplyEnv(cmd *cobra.Command, lookup func(string) (string, bool)) error {
 	return nil
 }
 
-func setFromEnv(set *pflag.FlagSet, flag *pflag.Flag, text string) error {
+func setFromEnv(flag *pflag.Flag, text string) error {
 	values := []string{text}
 	if _, ok := flag.Value.(*listValue); ok {
 		fields, err := csv.NewReader(strings.NewReader(text)).Read()
@@ -154,10 +154,7 @@ func setFromEnv(set *pflag.FlagSet, flag *pflag.Flag, text string) error {
 			return err
 		}
 	}
-	if !flag.Changed {
-		flag.Changed = true
-	}
-	_ = set
+	flag.Changed = true
 	return nil
 }
 

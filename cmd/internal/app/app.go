@@ -1,0 +1,128 @@
+// Package app is the whole program: it wires the commands, the log and the signals together and turns errors into exit codes.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/fault-project/fault/cmd/internal/cli"
+)
+
+// Exit codes.
+const (
+	ExitOK          = 0
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitInterrupted = 130
+)
+
+// Stdio are the program's standard streams.
+type Stdio struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// System returns the process's own streams.
+func System() Stdio { return Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
+
+// Main runs the program with the arguments that follow its name and returns its exit code: 0 when it did what it was asked (or was
+// a server that was told to end), 1 when that failed, 2 for a command line that makes no sense, 130 after Ctrl-C. The first Ctrl-C
+// or SIGTERM lets the command drain; a second Ctrl-C returns at once. Environment variables come from the process.
+func Main(ctx context.Context, args []string, stdio Stdio) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	f := &cli.Factory{
+		Streams:   cli.Streams{In: stdio.In, Out: stdio.Out, Err: stdio.Err, Color: wantsColor(stdio.Out)},
+		LookupEnv: os.LookupEnv,
+		Version:   version(),
+	}
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, f, args) }()
+	for {
+		select {
+		case code := <-done:
+			return code
+		case sig := <-signals:
+			switch {
+			case sig != os.Interrupt:
+				cancel(cli.ErrTerminated)
+			case errors.Is(context.Cause(ctx), cli.ErrInterrupted):
+				return ExitInterrupted
+			default:
+				cancel(cli.ErrInterrupted)
+			}
+		}
+	}
+}
+
+func run(ctx context.Context, f *cli.Factory, args []string) int {
+	root := newRoot(f)
+	root.SetArgs(args)
+	root.SetIn(f.In)
+	root.SetOut(f.Out)
+	root.SetErr(f.Err)
+	err := root.ExecuteContext(ctx)
+	if f.CloseLog != nil {
+		f.CloseLog()
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, cli.ErrInterrupted):
+		if err != nil && !isCanceled(err) {
+			report(f.Err, err)
+		}
+		return ExitInterrupted
+	case errors.Is(cause, cli.ErrTerminated) && isCanceled(err):
+		// Work that was cut short did not succeed; a server that was told to end returns nil and did.
+		fmt.Fprintln(f.Err, "fault: terminated before the work was done")
+		return ExitFailed
+	case err == nil:
+		return ExitOK
+	}
+	report(f.Err, err)
+	var e *cli.Error
+	if errors.As(err, &e) && e.Usage {
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+func isCanceled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, cli.ErrInterrupted) || errors.Is(err, cli.ErrTerminated)
+}
+
+// report prints an error as one line, and its hint as a second.
+func report(w io.Writer, err error) {
+	var e *cli.Error
+	if !errors.As(err, &e) {
+		e = &cli.Error{Err: err}
+	}
+	if e.Silent {
+		return
+	}
+	fmt.Fprintf(w, "fault: %s\n", oneLine(err.Error()))
+	if e.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", e.Hint)
+	}
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.TrimSpace(s), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}
+
+// wantsColor follows https://no-color.org: any non-empty NO_COLOR turns color off.
+func wantsColor(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+}

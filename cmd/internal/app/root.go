@@ -1,0 +1,40 @@
+package app
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/fault-project/fault/cmd/internal/cli"
+	versioncmd "github.com/fault-project/fault/cmd/internal/cli/version"
+)
+
+// newRoot builds the command tree. Nothing in it starts, opens or connects anything: that waits for the command's own run, so
+// that the program starts at once.
+func newRoot(f *cli.Factory) *cobra.Command {
+	logs := &logOptions{}
+	root := cli.Group("fault", "Inject network faults into your application and measure what they do to it",
+		versioncmd.New(f),
+	)
+	root.Long = "Inject network faults into your application and measure what they do to it: as a proxy, from scenario files, " +
+		"or from your editor over MCP."
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.DisableSuggestions = true
+	root.Version = f.Version
+	root.SetVersionTemplate("fault {{.Version}}\n")
+	root.Flags().BoolP("version", "V", false, "")
+	root.SetFlagErrorFunc(cli.FlagError)
+	cli.UseHelp(root)
+	logs.addFlags(root)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cli.ApplyEnv(cmd, f.LookupEnv); err != nil {
+			return err
+		}
+		log, closeLog, err := logs.open(cmd, f)
+		if err != nil {
+			return err
+		}
+		f.Log, f.CloseLog = log, closeLog
+		return nil
+	}
+	return root
+}
