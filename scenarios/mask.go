@@ -1,0 +1,241 @@
+package scenarios
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/fault-project/fault/proxyengine/fault"
+)
+
+// Mask stands for every secret that is not written.
+const Mask = "xxxxxx"
+
+// secretHeaders are names, in small letters, whose values are credentials.
+var secretHeaders = []string{
+	"authorization", "proxy-authorization", "cookie", "set-cookie", "cookie2", "set-cookie2", "authentication", "x-amz-security-token",
+}
+
+// secretWords betray a credential wherever they stand in a header's or parameter's name ("X-Api-Key", "access_token").
+var secretWords = []string{"apikey", "token", "secret", "password", "passwd", "credential", "session", "signature", "accesskey", "authkey",
+	"privatekey"}
+
+var (
+	// userInfo is the part of a URL between its scheme and an @ that stands before the path. Secrets with a slash in them are
+	// written escaped, as RFC 3986 section 3.2.1 demands.
+	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'<>]*@`)
+	// parameter is one name=value of a query.
+	parameter = regexp.MustCompile(`([?&;])([^=&;#\s"'<>]+)=([^&;#\s"'<>]*)`)
+)
+
+// IsSecretHeader reports whether the values of the header of that name are masked, in any letter case.
+func IsSecretHeader(name string) bool {
+	return slices.Contains(secretHeaders, strings.ToLower(strings.TrimSpace(name))) || secretName(name)
+}
+
+func secretName(name string) bool {
+	plain := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(plain, word) })
+}
+
+// MaskText masks the user information and the secret query parameters of every URL in text.
+func MaskText(text string) string {
+	if strings.Contains(text, "@") {
+		text = userInfo.ReplaceAllString(text, "${1}"+Mask+"@")
+	}
+	if !strings.Contains(text, "=") {
+		return text
+	}
+	return parameter.ReplaceAllStringFunc(text, func(m string) string {
+		name, _, _ := strings.Cut(m[1:], "=")
+		if !secretName(name) {
+			return m
+		}
+		return m[:1] + name + "=" + Mask
+	})
+}
+
+// Masked returns a copy without secrets: values of headers that carry credentials (of calls, of shared configuration and of
+// faults), user information and secret parameters in URLs, wherever one appears. The receiver is not changed. Lists that are nil
+// become empty, as the documented file has them.
+func (r *Results) Masked() *Results {
+	out := *r
+	out.Results = make([]ScenarioResult, len(r.Results))
+	for i, s := range r.Results {
+		out.Results[i] = ScenarioResult{Scenario: s.Scenario.Masked(), Results: make([]ItemResult, len(s.Results))}
+		for j := range s.Results {
+			out.Results[i].Results[j] = maskItem(s.Results[j])
+		}
+	}
+	return &out
+}
+
+// Masked returns a copy without secrets; see [Results.Masked].
+func (s Scenario) Masked() Scenario {
+	s.Title, s.Description = MaskText(s.Title), MaskText(s.Description)
+	items := make([]Item, len(s.Items))
+	for i, it := range s.Items {
+		it.Call.URL = MaskText(it.Call.URL)
+		it.Call.Headers = maskHeaders(it.Call.Headers)
+		it.Context.Upstreams = maskTexts(it.Context.Upstreams)
+		it.Context.Faults = maskFaults(it.Context.Faults)
+		if it.Context.Proxy != nil {
+			proxy := *it.Context.Proxy
+			proxy.Proxies = maskTexts(proxy.Proxies)
+			it.Context.Proxy = &proxy
+		}
+		items[i] = it
+	}
+	s.Items = items
+	if s.Config != nil && s.Config.HTTP != nil {
+		http := *s.Config.HTTP
+		http.Headers = maskHeaders(http.Headers)
+		http.Paths = maskPaths(http.Paths)
+		s.Config = &Config{HTTP: &http}
+	}
+	return s
+}
+
+func maskItem(it ItemResult) ItemResult {
+	it.Target.Address = MaskText(it.Target.Address)
+	it.Results = maskCalls(it.Results)
+	if it.Baseline != nil {
+		it.Baseline = maskCalls(it.Baseline)
+	}
+	if it.Notes != nil {
+		it.Notes = maskTexts(it.Notes)
+	}
+	return it
+}
+
+func maskCalls(calls []CallResult) []CallResult {
+	out := make([]CallResult, len(calls))
+	for i, c := range calls {
+		c.Faults = maskFaults(c.Faults)
+		errs := make([]CallError, len(c.Errors))
+		for k, e := range c.Errors {
+			errs[k].Message = MaskText(e.Message)
+			if e.raw != nil {
+				errs[k].raw = []byte(MaskText(string(e.raw)))
+			}
+		}
+		c.Errors = errs
+		c.Metrics = maskMetrics(c.Metrics)
+		out[i] = c
+	}
+	return out
+}
+
+func maskMetrics(m *Metrics) *Metrics {
+	if m == nil {
+		return nil
+	}
+	out := *m
+	out.DNS = append([]DNSTiming{}, m.DNS...)
+	out.Faults = make([]URLFaults, len(m.Faults))
+	for i, f := range m.Faults {
+		out.Faults[i] = URLFaults{URL: MaskText(f.URL), Applied: append([]Applied{}, f.Applied...)}
+	}
+	return &out
+}
+
+func maskTexts(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = MaskText(t)
+	}
+	return out
+}
+
+func maskHeaders(headers map[string]string) map[string]string {
+	out := maps.Clone(headers)
+	for name, value := range out {
+		if IsSecretHeader(name) {
+			out[name] = Mask
+		} else {
+			out[name] = MaskText(value)
+		}
+	}
+	return out
+}
+
+func maskPaths(paths *PathsConfig) *PathsConfig {
+	if paths == nil {
+		return nil
+	}
+	out := PathsConfig{Segments: maps.Clone(paths.Segments)}
+	for name := range out.Segments {
+		if secretName(name) {
+			out.Segments[name] = Mask
+		}
+	}
+	return &out
+}
+
+// maskFaults goes through the faults' encoded form, so that a fault kind needs no masking of its own. A list without anything to
+// mask is returned as it is.
+func maskFaults(faults fault.List) fault.List {
+	if faults == nil {
+		return fault.List{}
+	}
+	var out fault.List
+	for i, spec := range faults {
+		masked, changed := maskFault(spec)
+		if !changed {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(faults)
+		}
+		out[i] = masked
+	}
+	if out == nil {
+		return faults
+	}
+	return out
+}
+
+func maskFault(spec fault.Spec) (fault.Spec, bool) {
+	values := fault.Encode(spec)
+	changed := false
+	for key, value := range values {
+		if key != "headers" {
+			continue
+		}
+		masked := make(map[string]any)
+		switch headers := value.(type) {
+		case map[string]string:
+			for name, text := range headers {
+				masked[name] = text
+			}
+		case map[string]any:
+			maps.Copy(masked, headers)
+		}
+		for name := range masked {
+			if IsSecretHeader(name) {
+				masked[name], changed = Mask, true
+			}
+		}
+		values[key] = masked
+	}
+	if !changed {
+		return spec, false
+	}
+	delete(values, "type")
+	out, err := fault.Decode(string(spec.Kind()), values)
+	if err != nil {
+		// What was encoded decodes; should it ever not, a fault without any parameter is better than a secret.
+		return blank(spec), true
+	}
+	return out, true
+}
+
+func blank(spec fault.Spec) fault.Spec {
+	for _, d := range fault.Definitions() {
+		if d.Kind == spec.Kind() {
+			return d.New()
+		}
+	}
+	return nil
+}
