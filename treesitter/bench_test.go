@@ -1,0 +1,35 @@
+package treesitter
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// BenchmarkParse reads a package of the standard library on all cores.
+func BenchmarkParse(b *testing.B) {
+	files, err := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", "net", "http", "*.go"))
+	if err != nil || len(files) == 0 {
+		b.Skip("no sources of the standard library")
+	}
+	var sources [][]byte
+	size := int64(0)
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sources = append(sources, src)
+		size += int64(len(src))
+	}
+	b.SetBytes(size / int64(len(sources)))
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, err := Parse(b.Context(), Go, sources[i%len(sources)]); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

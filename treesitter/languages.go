@@ -1,0 +1,116 @@
+package treesitter
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Language is the name of a language that can be parsed, in lower case.
+type Language string
+
+// grammar is one language of the table.
+type grammar struct {
+	language Language
+	// aliases are other accepted names, in lower case.
+	aliases []string
+	// extensions have their dot and are in lower case; filenames are whole base names; interpreters are program names of
+	// a #! line without version digits.
+	extensions, filenames, interpreters []string
+	// comments are the prefixes of a line that is a comment; used to find the comment above a definition.
+	comments []string
+	// query captures definitions. The capture around a definition is named after its Kind. Inside, @name is its bare name,
+	// @body its block, @receiver the type that a method belongs to where the method stands outside of it.
+	query string
+	// wrappers are the node types around a definition that belong to it, such as decorators.
+	wrappers []string
+	// indented languages have bodies without braces: a body starts at the start of its line.
+	indented bool
+}
+
+// grammars is the closed set of languages. Adding one: its file with the entry, a line here, a line in parse_cgo.go, its
+// testdata.
+var grammars = []*grammar{&python, &golang}
+
+// Languages returns the languages that can be parsed, in a fixed order.
+func Languages() []Language {
+	out := make([]Language, len(grammars))
+	for i, g := range grammars {
+		out[i] = g.language
+	}
+	return out
+}
+
+// ParseLanguage returns the language that a name or one of its usual other names means, in any letter case.
+func ParseLanguage(name string) (Language, bool) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	for _, g := range grammars {
+		if name == string(g.language) {
+			return g.language, true
+		}
+		for _, alias := range g.aliases {
+			if name == alias {
+				return g.language, true
+			}
+		}
+	}
+	return "", false
+}
+
+// LanguageOf returns the language of a file from its extension, its name, or the #! line at the beginning of head. head may
+// be nil, or any prefix of the file.
+func LanguageOf(file string, head []byte) (Language, bool) {
+	base := path.Base(filepath.ToSlash(file))
+	extension := strings.ToLower(path.Ext(base))
+	program := interpreter(head)
+	for _, g := range grammars {
+		for _, e := range g.extensions {
+			if e == extension {
+				return g.language, true
+			}
+		}
+		for _, name := range g.filenames {
+			if name == base {
+				return g.language, true
+			}
+		}
+	}
+	// A file with an extension of its own is what it says; #! only decides for the others.
+	if program == "" || extension != "" {
+		return "", false
+	}
+	for _, g := range grammars {
+		for _, p := range g.interpreters {
+			if p == program {
+				return g.language, true
+			}
+		}
+	}
+	return "", false
+}
+
+// interpreter returns the program of a #! line without directory and version: "#!/usr/bin/env -S python3.12 -u" is python.
+func interpreter(head []byte) string {
+	line, _, _ := strings.Cut(string(head[:min(len(head), 256)]), "\n")
+	line, ok := strings.CutPrefix(line, "#!")
+	if !ok {
+		return ""
+	}
+	for word := range strings.FieldsSeq(line) {
+		name := path.Base(word)
+		if name == "env" || strings.HasPrefix(word, "-") || strings.Contains(word, "=") {
+			continue
+		}
+		return strings.TrimRight(name, "0123456789.")
+	}
+	return ""
+}
+
+func grammarOf(l Language) *grammar {
+	for _, g := range grammars {
+		if g.language == l {
+			return g
+		}
+	}
+	return nil
+}

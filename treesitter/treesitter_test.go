@@ -1,0 +1,222 @@
+package treesitter
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Samples are named language file; a .txt at the end keeps the Go tools away from them.
+var samples = []string{"sample.py", "broken.py", "sample.go.txt", "broken.go.txt"}
+
+func parseSample(t *testing.T, name string) (*File, string) {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	language, ok := LanguageOf(strings.TrimSuffix(name, ".txt"), src)
+	if !ok {
+		t.Fatalf("no language for %s", name)
+	}
+	file, err := Parse(t.Context(), language, src)
+	if err != nil {
+		t.Fatalf("parse %s: %v", name, err)
+	}
+	return file, string(src)
+}
+
+func TestDefinitionsGolden(t *testing.T) {
+	for _, name := range samples {
+		t.Run(name, func(t *testing.T) {
+			file, src := parseSample(t, name)
+			var b strings.Builder
+			fmt.Fprintf(&b, "language: %s\nwarning: %s\nnames: %q\n", file.Language, file.Warning, file.Names())
+			for _, d := range file.Definitions {
+				fmt.Fprintf(&b, "\n=== %s %s (%s) lines %d-%d name %d parent %d\n", d.Kind, d.Qualified, d.Name, d.Line, d.EndLine, d.NameLine, d.Parent)
+				fmt.Fprintf(&b, "--- above\n%s--- signature\n%s\n--- body\n%s\n--- full\n%s\n", src[d.DocStart:d.StartByte], d.Signature, d.Body, d.Full)
+			}
+			golden(t, filepath.Join("testdata", name+".golden"), b.String())
+		})
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (write it with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update writes it):\n%s", path, diff)
+	}
+}
+
+// Every name that is listed must lead back to exactly one function.
+func TestNamesAreFound(t *testing.T) {
+	for _, name := range samples {
+		file, _ := parseSample(t, name)
+		names := file.Names()
+		functions := file.Functions()
+		for i, n := range names {
+			found := file.Find(n)
+			if len(found) != 1 || found[0].StartByte != functions[i].StartByte {
+				t.Errorf("%s: Find(%q) = %d definitions, want the one in line %d", name, n, len(found), functions[i].Line)
+			}
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	py, _ := parseSample(t, "sample.py")
+	golang, _ := parseSample(t, "sample.go.txt")
+	tests := []struct {
+		file *File
+		name string
+		want []string // Qualified@NameLine
+	}{
+		{py, "read_item", []string{"read_item@18"}},
+		{py, "read_item@16", []string{"read_item@18"}},
+		{py, "read_item()", []string{"read_item@18"}},
+		{py, "timer.inner", []string{"timer.inner@8"}},
+		{py, "inner", []string{"timer.inner@8"}},
+		{py, "Repo.name", []string{"Repo.name@34", "Repo.name@38"}},
+		{py, "Repo.name@38", []string{"Repo.name@38"}},
+		{py, "name", []string{"Repo.name@34", "Repo.name@38"}},
+		{py, "run", []string{"Repo.Inner.run@42", "Repo.run@45"}},
+		{py, "Inner.run", []string{"Repo.Inner.run@42"}},
+		{py, "Repo", []string{"Repo@28"}},
+		{py, "where", []string{"where@52", "where@55"}},
+		{py, "square", []string{"square@49"}},
+		{py, "nothing", nil},
+		{py, "read_item@99", nil},
+		{py, "", nil},
+		{golang, "Store.Get", []string{"Store.Get@25"}},
+		{golang, "(*Store).Get", []string{"Store.Get@25"}},
+		{golang, "Count.Add", []string{"Count.Add@32"}},
+		{golang, "step", []string{"Count.Add.step@35"}},
+		{golang, "init", []string{"init@46", "init@48"}},
+		{golang, "handler", []string{"handler@42"}},
+		{golang, "Reader", []string{"Reader@14"}},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, d := range tt.file.Find(tt.name) {
+			got = append(got, d.At())
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: Find(%q) = %q, want %q", tt.file.Language, tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestLanguageOf(t *testing.T) {
+	tests := []struct {
+		path, head string
+		want       Language
+		ok         bool
+	}{
+		{"a/b/app.py", "", Python, true},
+		{"APP.PY", "", Python, true},
+		{"stubs.pyi", "", Python, true},
+		{"main.go", "", Go, true},
+		{"SConstruct", "", Python, true},
+		{"tool", "#!/usr/bin/python3\n", Python, true},
+		{"tool", "#!/usr/bin/env -S PYTHONUTF8=1 python3.12 -u\nx", Python, true},
+		{"tool", "#!/bin/sh\n", "", false},
+		{"tool.sh", "#!/usr/bin/python3\n", "", false},
+		{"tool", "python", "", false},
+		{"go", "", "", false},
+		{"", "", "", false},
+	}
+	for _, tt := range tests {
+		if got, ok := LanguageOf(tt.path, []byte(tt.head)); got != tt.want || ok != tt.ok {
+			t.Errorf("LanguageOf(%q, %q) = %q, %v, want %q, %v", tt.path, tt.head, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+func TestParseLanguage(t *testing.T) {
+	for name, want := range map[string]Language{"python": Python, " Py ": Python, "GO": Go, "golang": Go, "cobol": "", "": ""} {
+		if got, ok := ParseLanguage(name); got != want || ok != (want != "") {
+			t.Errorf("ParseLanguage(%q) = %q, %v", name, got, ok)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	tests := []struct {
+		name     string
+		language Language
+		src      string
+		is       error
+		says     string
+	}{
+		{"latin-1", Python, "x = 1\ny = '\xe9t\xe9'\n", ErrNotUTF8, "byte 0xe9 in line 2"},
+		{"truncated rune", Go, "package a // \xe2\x82", ErrNotUTF8, "byte 0xe2 in line 1"},
+		{"utf-16", Python, "\xff\xfed\x00e\x00f\x00", ErrNotUTF8, "convert the file to UTF-8"},
+		{"too large", Python, strings.Repeat("x", MaxBytes+1), ErrTooLarge, "limit is 8388608"},
+		{"unknown language", "cobol", "", nil, `no parser for language "cobol"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(t.Context(), tt.language, []byte(tt.src))
+			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error = %v, want one that says %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestParseConcurrently(t *testing.T) {
+	src, err := os.ReadFile("testdata/sample.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Parse(t.Context(), Python, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan string)
+	for range 8 {
+		go func() {
+			for range 20 {
+				got, err := Parse(t.Context(), Python, src)
+				results <- fmt.Sprint(err) + cmp.Diff(want, got)
+			}
+		}()
+	}
+	for range 8 * 20 {
+		if r := <-results; r != "<nil>" {
+			t.Error(r)
+		}
+	}
+}
+
+func TestEmptyAndCRLF(t *testing.T) {
+	file, err := Parse(t.Context(), Python, nil)
+	if err != nil || len(file.Definitions) != 0 || file.Warning != "" {
+		t.Errorf("empty source: %+v, %v", file, err)
+	}
+	file, err = Parse(t.Context(), Python, []byte("\ufeffdef f():\r\n    x = 1\r\n    return x\r\n"))
+	if err != nil || len(file.Definitions) != 1 {
+		t.Fatalf("CRLF source: %+v, %v", file, err)
+	}
+	if d := file.Definitions[0]; d.Body != "    x = 1\r\n    return x" || d.EndLine != 3 || d.Signature != "def f():" {
+		t.Errorf("CRLF source: %+v", d)
+	}
+}
