@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fault-project/fault/internal/nearest"
 )
 
 // Streams are a command's standard streams. Out carries what the command was asked for; Err carries errors and logs.
@@ -138,7 +140,7 @@ func UnknownCommand(cmd *cobra.Command, name string) error {
 		}
 	}
 	hint := "the commands are " + strings.Join(known, ", ")
-	if near := Nearest(name, known); near != "" {
+	if near := nearest.Of(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", cmd.CommandPath()+" "+near)
 	}
 	return Usagef(hint, "unknown command %q for %q", name, cmd.CommandPath())

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fault-project/fault/internal/nearest"
 )
 
 // FlagError turns what the flag parser says into this program's words: the flag or value that is wrong, and the nearest flag or
@@ -24,7 +26,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 		}
 		name := unknown.GetSpecifiedName()
 		hint := seeHelp
-		if near := Nearest(name, flagNames(cmd)); near != "" {
+		if near := nearest.Of(name, flagNames(cmd)); near != "" {
 			hint = fmt.Sprintf("did you mean --%s?", near)
 		}
 		return Usagef(hint, "unknown option --%s", name)

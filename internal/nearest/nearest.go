@@ -1,11 +1,12 @@
-package cli
+// Package nearest finds the name that somebody probably meant: a flag, a command, a key of a file, an argument of a tool.
+package nearest
 
 import "strings"
 
-// Nearest returns the candidate that name was most likely meant to be, "" when none is near. Nearness is the Damerau–Levenshtein
+// Of returns the candidate that name was most likely meant to be, "" when none is near. Nearness is the Damerau–Levenshtein
 // distance (optimal string alignment) with a limit of a third of the name's length, at least 1; a candidate that begins with
-// name, or holds it as a whole word, is near too.
-func Nearest(name string, candidates []string) string {
+// name, or ends with it as a word of its own, is one step away. Of equally near ones the first wins.
+func Of(name string, candidates []string) string {
 	name = strings.ToLower(name)
 	if name == "" {
 		return ""
@@ -14,26 +15,14 @@ func Nearest(name string, candidates []string) string {
 	for _, c := range candidates {
 		lower := strings.ToLower(c)
 		d := distance(name, lower)
-		if len(name) >= 3 && strings.HasPrefix(lower, name) {
+		if len(name) >= 3 && (strings.HasPrefix(lower, name) || strings.HasSuffix(lower, "-"+name) || strings.HasSuffix(lower, "_"+name)) {
 			d = min(d, 1)
 		}
-		if len(name) >= 3 && hasWord(lower, name) {
-			d = min(d, 2)
-		}
-		if d < bestDistance || d == 2 && best == "" && hasWord(lower, name) {
+		if d < bestDistance {
 			best, bestDistance = c, d
 		}
 	}
 	return best
-}
-
-func hasWord(s, word string) bool {
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == '-' || r == '_' || r == ' ' }) {
-		if part == word {
-			return true
-		}
-	}
-	return false
 }
 
 // distance is the optimal string alignment distance of two short ASCII names.
