@@ -33,7 +33,8 @@ type Chunk struct {
 	// At is when the bytes reach the stage that is given the chunk: the arrival time at the first stage, later what the
 	// stages before decided. Never decreasing from chunk to chunk.
 	At time.Time
-	// Turn says that the conversation turned: bytes had moved the other way since the last chunk in this direction.
+	// Turn says that the conversation turned: bytes had moved the other way since the last chunk in this direction. The first
+	// chunk of a flow is a turn.
 	Turn bool
 	End  End
 
@@ -41,7 +42,8 @@ type Chunk struct {
 	virtual int     // length of a chunk that stands for bytes that are kept elsewhere (an HTTP head)
 	buf     *buffer // owner of data, nil when there is none
 	arrival time.Time
-	legs    []leg // which stage kept the chunk from when to when
+	legs    []leg    // how long which stage kept the chunk
+	in      *station // the stage that has the chunk now, nil when none has
 }
 
 // Len is the number of bytes.
@@ -56,7 +58,8 @@ func (c *Chunk) Len() int {
 func (c *Chunk) Arrival() time.Time { return c.arrival }
 
 // A Stage is one station on the path of one direction of one flow: it decides when, and whether, bytes go on. All methods of a
-// stage are called with the path's lock held, never concurrently, and must not block.
+// stage are called with the lock of its direction held, never concurrently, and must not block. The two directions of a flow have
+// different locks.
 type Stage interface {
 	// Push takes a chunk that reaches the stage at c.At and calls next for what goes on, now or in a later call, in order and
 	// with At ≥ the At of what was passed before. A chunk that is passed on may be later, and may be cut in pieces
@@ -78,7 +81,14 @@ type Holder interface {
 	Flush(now time.Time, next func(Chunk))
 }
 
+// leg is the time that a chunk spent in one stage: it reached it in after its arrival, and was kept for the duration kept.
 type leg struct {
-	stage   Stage
-	in, out time.Time
+	stage    Stage
+	in, kept time.Duration
+}
+
+// station is a stage's place on a line.
+type station struct {
+	stage Stage
+	held  int // chunks that are in the stage
 }

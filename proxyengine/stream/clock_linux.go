@@ -1,0 +1,162 @@
+package stream
+
+import (
+	"container/heap"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Precise returns a clock whose timers all hang on one timerfd of the process, which wakes the runtime's netpoller within some
+// ten microseconds (the runtime's own timers round up to about a millisecond when idle). Where no timerfd is to be had it is
+// Runtime(). testing/synctest cannot see it.
+func Precise() Clock {
+	if err := alarm.open(); err != nil {
+		return Runtime()
+	}
+	return Clock{Now: time.Now, NewTimer: func() Timer { return &preciseTimer{c: make(chan time.Time, 1), index: -1} }}
+}
+
+// alarm is process-wide by design: a timerfd per timer would cost a descriptor per connection.
+var alarm wakeup
+
+// wakeup is a heap of deadlines and the timerfd that fires for the first of them. Its goroutine lives while there are deadlines.
+type wakeup struct {
+	once sync.Once
+	err  error
+	file *os.File
+	fd   int
+
+	mu      sync.Mutex
+	timers  deadlines
+	running bool
+	armed   time.Time // what the timerfd is set for; zero when unknown
+}
+
+func (w *wakeup) open() error {
+	w.once.Do(func() {
+		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+		if err != nil {
+			w.err = os.NewSyscallError("timerfd_create", err)
+			return
+		}
+		w.fd = fd
+		w.file = os.NewFile(uintptr(fd), "timerfd")
+	})
+	return w.err
+}
+
+// arm sets the timerfd for the first deadline, and sees to it that somebody listens. With the lock held.
+func (w *wakeup) arm() {
+	if len(w.timers) == 0 {
+		if w.running && !w.armed.IsZero() {
+			w.set(time.Time{}) // lets the goroutine see that nothing is left
+		}
+		return
+	}
+	if at := w.timers[0].at; !w.running || !at.Equal(w.armed) {
+		w.set(at)
+	}
+	if !w.running {
+		w.running = true
+		go w.run()
+	}
+}
+
+// set arms the timerfd for at; the zero time means at once.
+func (w *wakeup) set(at time.Time) {
+	d := time.Nanosecond
+	if !at.IsZero() {
+		d = max(d, time.Until(at))
+	}
+	w.armed = at
+	// It cannot fail: the descriptor is never closed and the value is in range.
+	_ = unix.TimerfdSettime(w.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}, nil)
+}
+
+func (w *wakeup) run() {
+	var count [8]byte
+	for {
+		// An error is a spurious wake-up (the timer was set again meanwhile); what is due is looked up in any case.
+		_, _ = w.file.Read(count[:])
+		w.mu.Lock()
+		w.armed = time.Time{}
+		now := time.Now()
+		for len(w.timers) > 0 && !w.timers[0].at.After(now) {
+			t := heap.Pop(&w.timers).(*preciseTimer)
+			t.c <- now // never blocks: Reset and Stop drain the channel before a timer is in the heap again
+		}
+		if len(w.timers) == 0 {
+			w.running = false
+			w.mu.Unlock()
+			return
+		}
+		w.set(w.timers[0].at)
+		w.mu.Unlock()
+	}
+}
+
+type preciseTimer struct {
+	c     chan time.Time
+	at    time.Time
+	index int // in the heap, -1 when not armed
+}
+
+func (t *preciseTimer) C() <-chan time.Time { return t.c }
+
+func (t *preciseTimer) Reset(at time.Time) {
+	alarm.mu.Lock()
+	defer alarm.mu.Unlock()
+	t.drain()
+	t.at = at
+	if t.index >= 0 {
+		heap.Fix(&alarm.timers, t.index)
+	} else {
+		heap.Push(&alarm.timers, t)
+	}
+	alarm.arm()
+}
+
+func (t *preciseTimer) Stop() {
+	alarm.mu.Lock()
+	defer alarm.mu.Unlock()
+	t.drain()
+	if t.index >= 0 {
+		heap.Remove(&alarm.timers, t.index)
+		if len(alarm.timers) == 0 { // a wake-up too many costs less than setting the timerfd at each Stop
+			alarm.arm()
+		}
+	}
+}
+
+func (t *preciseTimer) drain() {
+	select {
+	case <-t.c:
+	default:
+	}
+}
+
+// deadlines is a heap (container/heap) of armed timers, the first due on top.
+type deadlines []*preciseTimer
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].index, d[j].index = i, j
+}
+func (d *deadlines) Push(x any) {
+	t := x.(*preciseTimer)
+	t.index = len(*d)
+	*d = append(*d, t)
+}
+func (d *deadlines) Pop() any {
+	old := *d
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	t.index = -1
+	return t
+}
