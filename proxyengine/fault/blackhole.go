@@ -1,0 +1,108 @@
+package fault
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// KindBlackhole is the kind of [Blackhole].
+const KindBlackhole Kind = "blackhole"
+
+// What becomes of a connection when a hole ends.
+const (
+	// HealGap loses what fell into the hole; a connection that lost bytes stays silent for good.
+	HealGap = "gap"
+	// HealRetransmit delivers what was withheld, as TCP would after a short outage.
+	HealRetransmit = "retransmit"
+)
+
+// Blackhole makes data vanish on the affected path: connections stay open, nothing arrives, nobody is told. While a hole covers
+// the server segment of a connection, its upstream is not dialed ([Flow.AwaitDial]). Afterwards data flows again, but only where
+// no byte was lost: a stream with a gap is never resumed.
+//
+// An HTTP exchange whose head meets a hole is lost for good. A hole on the way back lets the request reach the upstream and loses
+// the answer.
+type Blackhole struct {
+	Base `with:"with-blackhole" withenv:"FAULT_WITH_BLACKHOLE" flag:"blackhole" env:"FAULT_BLACKHOLE"`
+
+	// Heal is HealGap or HealRetransmit.
+	Heal string `key:"heal" flag:"blackhole-heal" env:"FAULT_BLACKHOLE_HEAL" default:"gap" enum:"gap,retransmit" usage:"when it ends: gap leaves connections that lost bytes silent, retransmit delivers the bytes late"`
+}
+
+// Kind returns KindBlackhole.
+func (*Blackhole) Kind() Kind { return KindBlackhole }
+
+// Validate checks the values.
+func (b *Blackhole) Validate() error { return validate(b) }
+
+// Describe labels the fault: "Blackhole: ➡️🖧".
+func (b *Blackhole) Describe() string {
+	label := "Blackhole: " + b.segment()
+	if b.Heal == HealRetransmit {
+		label += ", Heal: retransmit"
+	}
+	return label + b.chance()
+}
+
+// blocksDial: neither a SYN nor its answer gets through a hole on the server segment.
+func (b *Blackhole) blocksDial() bool { return b.Side == Server }
+
+func (b *Blackhole) newStage(e *effect) stream.Stage {
+	if b.Heal == HealRetransmit {
+		return &outage{effect: e}
+	}
+	return &hole{effect: e}
+}
+
+// hole swallows one direction of one flow. It outlives its fault once it has swallowed something.
+type hole struct {
+	*effect
+	mu     sync.Mutex // leave is called by whoever asks for the path, Push by whoever moves bytes
+	gapped bool
+	left   bool
+}
+
+// Push loses c.
+func (s *hole) Push(c stream.Chunk, next func(stream.Chunk)) {
+	s.mu.Lock()
+	if s.left && !s.gapped {
+		s.mu.Unlock()
+		next(c)
+		return
+	}
+	s.gapped = true
+	s.mu.Unlock()
+	s.applied(c.At, amount{bytes: int64(c.Len())})
+	c.Release()
+}
+
+// leave is called when the fault has ended. It reports whether the stage goes; a hole with a gap stays for good.
+func (s *hole) leave() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
+	return !s.gapped
+}
+
+// outage withholds one direction of one flow until the fault ends.
+type outage struct {
+	*effect
+	kept []stream.Chunk
+}
+
+// Push keeps c.
+func (s *outage) Push(c stream.Chunk, _ func(stream.Chunk)) {
+	s.applied(c.At, amount{bytes: int64(c.Len()), detail: "withheld"})
+	s.kept = append(s.kept, c)
+}
+
+// Flush lets everything go on, in order.
+func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
+	for _, c := range s.kept {
+		c.At = later(c.At, now)
+		next(c)
+	}
+	s.kept = nil
+}

@@ -1,0 +1,104 @@
+package fault
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// Active is a fault that is active now.
+type Active struct {
+	// Spec is the fault's configuration; it must be valid and must not change any more.
+	Spec Spec
+	// Index is its place in the list of configured faults, from 0.
+	Index int
+	// Epoch changes each time the fault becomes active again, so that what it did before is over.
+	Epoch uint64
+}
+
+// What a fault is able to do, probed once by Build. A fault implements those that it needs and no others.
+type (
+	// streamFault acts on the bytes of connections and exchanges.
+	streamFault interface {
+		// newStage makes the fault's station on one direction of one flow.
+		newStage(e *effect) stream.Stage
+	}
+	// dialFault can keep an upstream from being dialed.
+	dialFault interface {
+		blocksDial() bool
+	}
+	// leaver is a stage that may outlive its fault.
+	leaver interface {
+		// leave is called when the fault has ended; the stage stays on the path when it reports false.
+		leave() bool
+	}
+)
+
+// Chain is the faults that are active at one moment, in the order in which they compose. It is immutable; a nil Chain has no
+// faults.
+type Chain struct {
+	entries []entry
+	seed    uint64
+	sink    event.Sink
+}
+
+// entry is one active fault with its abilities, nil where it has none.
+type entry struct {
+	Active
+	rank   int
+	stream streamFault
+	dial   dialFault
+}
+
+// Build makes the chain of the faults that are active. The seed decides every draw, together with the flow, the fault's index and
+// its epoch. The sink gets an [event.Applied] each time a fault does something; it may be nil.
+func Build(active []Active, seed uint64, sink event.Sink) *Chain {
+	c := &Chain{entries: make([]entry, len(active)), seed: seed, sink: sink}
+	for i, a := range active {
+		e := entry{Active: a, rank: rank(a.Spec.Kind())}
+		e.stream, _ = a.Spec.(streamFault)
+		e.dial, _ = a.Spec.(dialFault)
+		c.entries[i] = e
+	}
+	slices.SortStableFunc(c.entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.Index, b.Index))
+	})
+	return c
+}
+
+// Describe lists the labels of the faults, in the order of configuration.
+func (c *Chain) Describe() []string {
+	if c == nil {
+		return nil
+	}
+	sorted := slices.SortedStableFunc(slices.Values(c.entries), func(a, b entry) int { return cmp.Compare(a.Index, b.Index) })
+	out := make([]string, len(sorted))
+	for i, e := range sorted {
+		out[i] = e.Spec.Describe()
+	}
+	return out
+}
+
+// point is where a direction of a flow passes a segment: the first and the second that its bytes meet.
+type point struct {
+	side      Side
+	direction Direction
+}
+
+// points lists, for each direction through the proxy, where it can be hit, in the order in which bytes pass.
+var points = map[stream.Dir][2]point{
+	stream.Up:   {{Client, Ingress}, {Server, Egress}},
+	stream.Down: {{Server, Ingress}, {Client, Egress}},
+}
+
+// at finds the place among the points of a direction that a fault covers; ok is false when it does not touch that direction.
+func (b *Base) at(d stream.Dir) (place int, ok bool) {
+	for i, p := range points[d] {
+		if p.side == b.Side && (p.direction == b.Direction || b.Direction == Both) {
+			return i, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,132 @@
+// Package fault holds the network faults: one file each, with the configuration struct, its validation and what it does to the
+// bytes of a connection or of an HTTP exchange.
+//
+// A fault is described once, by the tags of its struct: command-line flag, environment variable, key in YAML and JSON, argument of
+// an MCP tool, default, range, unit and usage. [Definitions] derives everything that the outside sees from those. Adding a fault
+// takes its file and one line in the slice of definitions.
+//
+// At run time [Build] makes a [Chain] of the faults that are active, [Live] holds the current chain, and a [Flow] is one
+// connection or exchange that the chain acts on.
+package fault
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fault-project/fault/proxyengine/schedule"
+)
+
+// Kind is the name of a fault, as in the "type" key of a scenario file.
+type Kind string
+
+// Side is the segment that a fault sits on: between the application and the proxy, or between the proxy and the upstream.
+type Side string
+
+// Direction is seen from the proxy on a segment: ingress is what the proxy reads from that side, egress what it writes to it.
+type Direction string
+
+// The two segments and the directions on them.
+const (
+	Client Side = "client"
+	Server Side = "server"
+
+	Ingress Direction = "ingress"
+	Egress  Direction = "egress"
+	Both    Direction = "both"
+)
+
+// Spec is the configuration of one fault: a pointer to one of the structs of this package. It is not safe for concurrent change,
+// and must not be changed once it was given to [Build].
+type Spec interface {
+	// Kind names the fault.
+	Kind() Kind
+	// Common gives access to what all faults have.
+	Common() *Base
+	// Validate reports the first thing that is wrong with the configuration, naming the key and what it accepts.
+	Validate() error
+	// Describe is the fault's one-line label in reports.
+	Describe() string
+}
+
+// Base is what every fault has. The zero value is not valid: use [New], or fill in all four.
+type Base struct {
+	Side        Side              `key:"side" flag:"side" env:"SIDE" arg:"side" default:"server" enum:"client,server" keep:"true" usage:"segment: client (application to proxy) or server (proxy to upstream)"`
+	Direction   Direction         `key:"direction" flag:"direction" env:"DIRECTION" arg:"direction" default:"ingress" enum:"ingress,egress,both" keep:"true" usage:"what the proxy reads from that side (ingress), what it writes to it (egress), or both"`
+	Schedule    schedule.Schedule `key:"period" aliases:"sched,schedule" flag:"sched" env:"SCHED" arg:"sched" usage:"when to apply: start:TIME,duration:TIME[;…], times as 30s or 10%"`
+	Probability float64           `key:"probability" flag:"probability" env:"PROBABILITY" arg:"probability" default:"1" min:"0" max:"1" usage:"share of connections or HTTP exchanges that are hit"`
+}
+
+// Common returns b.
+func (b *Base) Common() *Base { return b }
+
+// segment draws the direction and the segment of a fault for its label.
+func (b *Base) segment() string {
+	arrow := map[Direction]string{Ingress: "➡️", Egress: "⬅️", Both: "↔️"}[b.Direction]
+	place := map[Side]string{Client: "💻", Server: "🖧"}[b.Side]
+	return arrow + place
+}
+
+// chance is the end of a label: the probability where it is not certain.
+func (b *Base) chance() string {
+	if b.Probability >= 1 {
+		return ""
+	}
+	return fmt.Sprintf(", Probability: %s%%", strings.TrimSuffix(fmt.Sprintf("%.1f", b.Probability*100), ".0"))
+}
+
+// Definition describes a fault to the outside.
+type Definition struct {
+	Kind Kind
+	// Title is the fault's name for people, Summary one sentence about what it does.
+	Title, Summary string
+	// Enable is the switch that turns the fault on from the command line and the environment.
+	Enable Field
+	// Fields are the fault's settings, in the order in which they are written.
+	Fields []Field
+	// New makes a fault of this kind with the defaults filled in.
+	New func() Spec
+}
+
+// definitions is every fault, in the order in which they compose: what is first meets the bytes first.
+var definitions = []Definition{
+	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
+	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),
+	define[Jitter]("Jitter", "Some data arrives later than the rest, a few times a second."),
+}
+
+// Definitions lists every fault in the order of composition, outermost first. The caller must not modify what it points to.
+func Definitions() []Definition { return definitions }
+
+// Lookup finds the definition of a kind, in any letter case and with or without "_" and "-" between its words.
+func Lookup(kind string) (Definition, bool) {
+	for _, d := range definitions {
+		if fold(string(d.Kind)) == fold(kind) {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}
+
+// New makes a fault with its defaults.
+func New(kind Kind) (Spec, error) {
+	d, ok := Lookup(string(kind))
+	if !ok {
+		return nil, unknownKind(string(kind))
+	}
+	return d.New(), nil
+}
+
+// rank is the place of a kind in the order of composition.
+func rank(k Kind) int {
+	for i, d := range definitions {
+		if d.Kind == k {
+			return i
+		}
+	}
+	return len(definitions)
+}
+
+// fold makes spellings of one name equal: "Pareto-Normal", "pareto_normal" and "paretonormal".
+func fold(name string) string {
+	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(strings.TrimSpace(name)))
+}

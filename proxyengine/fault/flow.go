@@ -1,0 +1,289 @@
+package fault
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// Live holds the current chain for everything that flows. It is safe for concurrent use.
+type Live struct {
+	chain      atomic.Pointer[Chain]
+	generation atomic.Uint64
+
+	mu      sync.Mutex
+	changed chan struct{} // closed by the next Store
+	flows   map[*Flow]struct{}
+}
+
+// NewLive returns a Live without faults.
+func NewLive() *Live {
+	return &Live{changed: make(chan struct{}), flows: map[*Flow]struct{}{}}
+}
+
+// Load returns the current chain, nil for none.
+func (l *Live) Load() *Chain { return l.chain.Load() }
+
+// Store makes c the current chain, wakes those who wait to dial, and pokes every flow that asked for it. It calls them one after
+// the other and returns when all have returned.
+func (l *Live) Store(c *Chain) {
+	l.mu.Lock()
+	l.chain.Store(c)
+	l.generation.Add(1)
+	close(l.changed)
+	l.changed = make(chan struct{})
+	var pokes []func()
+	for f := range l.flows {
+		pokes = append(pokes, f.pokes...)
+	}
+	l.mu.Unlock()
+	for _, poke := range pokes {
+		poke()
+	}
+}
+
+// Open begins a connection or an exchange that faults may touch. f is kept for events and must not change any more. The caller
+// closes the flow.
+func (l *Live) Open(f *event.Flow) *Flow {
+	return &Flow{live: l, event: f}
+}
+
+// Flow is one connection or exchange with what the faults have done to it so far. It is safe for concurrent use.
+type Flow struct {
+	live  *Live
+	event *event.Flow
+	pokes []func() // guarded by live.mu
+
+	mu     sync.Mutex
+	hits   map[identity]bool
+	stages [2][]*station // by direction
+	full   [2]uint64     // the generation for which a full buffer was reported, plus 1
+}
+
+// identity tells one activation of one configured fault from all others.
+type identity struct {
+	index int
+	epoch uint64
+}
+
+// station is a stage with its place on the path of one direction.
+type station struct {
+	identity
+	place, rank int
+	stage       stream.Stage
+	effect      *effect
+}
+
+// Path is what moves the bytes of the flow needs to know. Its functions may be called until long after Close.
+func (f *Flow) Path() stream.Path {
+	return stream.Path{Stages: f.Stages, Generation: f.live.generation.Load, Full: f.bufferFull}
+}
+
+// OnChange registers a function that is called after each change of the chain, until Close. It must return soon, and must not
+// call Store or Close.
+func (f *Flow) OnChange(poke func()) {
+	f.live.mu.Lock()
+	defer f.live.mu.Unlock()
+	f.pokes = append(f.pokes, poke)
+	f.live.flows[f] = struct{}{}
+}
+
+// Close ends the interest in changes. A poke that is under way may still be running when it returns.
+func (f *Flow) Close() {
+	f.live.mu.Lock()
+	defer f.live.mu.Unlock()
+	delete(f.live.flows, f)
+	f.pokes = nil
+}
+
+// Stages returns the stages of one direction under the current chain, in the order in which bytes pass them; nil when nothing is
+// wrong. A fault that stays active keeps its instance. What the caller no longer finds in the list has left the path for good.
+func (f *Flow) Stages(d stream.Dir) []stream.Stage {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	chain := f.live.Load()
+	old := f.stages[d]
+	var now []*station
+	if chain != nil {
+		for i := range chain.entries {
+			e := &chain.entries[i]
+			place, touches := e.Spec.Common().at(d)
+			if e.stream == nil || !touches || !f.hit(chain, e) {
+				continue
+			}
+			id := identity{e.Index, e.Epoch}
+			if k := slices.IndexFunc(old, func(s *station) bool { return s.identity == id }); k >= 0 {
+				now = append(now, old[k])
+				continue
+			}
+			eff := f.effect(chain, e, points[d][place])
+			now = append(now, &station{identity: id, place: place, rank: e.rank, stage: e.stream.newStage(eff), effect: eff})
+		}
+	}
+	for _, s := range old {
+		if slices.Contains(now, s) {
+			continue
+		}
+		if l, ok := s.stage.(leaver); ok && !l.leave() {
+			now = append(now, s)
+		}
+	}
+	slices.SortStableFunc(now, func(a, b *station) int {
+		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.rank, b.rank), cmp.Compare(a.index, b.index))
+	})
+	if !slices.Equal(old, now) {
+		for _, s := range now {
+			s.effect.path.Add(1)
+		}
+	}
+	f.stages[d] = now
+	var out []stream.Stage
+	for _, s := range now {
+		out = append(out, s.stage)
+	}
+	return out
+}
+
+// hit decides, once for an activation, whether a fault applies to the flow.
+func (f *Flow) hit(c *Chain, e *entry) bool {
+	p := e.Spec.Common().Probability
+	if p >= 1 {
+		return true
+	}
+	id := identity{e.Index, e.Epoch}
+	hit, decided := f.hits[id]
+	if !decided {
+		hit = draw(c.seed, f.scope(), e.Index, e.Epoch, "probability").Float64() < p
+		if f.hits == nil {
+			f.hits = map[identity]bool{}
+		}
+		f.hits[id] = hit
+	}
+	return hit
+}
+
+// AwaitDial blocks while a hole covers the server segment of the flow, because a connection cannot be established through one. It
+// returns nil when the upstream may be dialed, or ctx.Err. Exchanges never wait: they are lost or not, whatever connection
+// carries them.
+func (f *Flow) AwaitDial(ctx context.Context) error {
+	for told := false; ; told = true {
+		f.live.mu.Lock()
+		changed := f.live.changed
+		f.live.mu.Unlock()
+		blocking := f.blocking()
+		if blocking == nil {
+			return ctx.Err()
+		}
+		if !told {
+			blocking.applied(time.Now(), amount{detail: "upstream not dialed"})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// blocking finds the fault that keeps the upstream from being dialed.
+func (f *Flow) blocking() *effect {
+	chain := f.live.Load()
+	if chain == nil || f.event.Kind == event.Exchange {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range chain.entries {
+		e := &chain.entries[i]
+		if e.dial == nil || !e.dial.blocksDial() || !f.hit(chain, e) {
+			continue
+		}
+		at := point{Server, e.Spec.Common().Direction}
+		if at.direction == Both {
+			at.direction = Egress // the SYN is lost before there could be an answer
+		}
+		return f.effect(chain, e, at)
+	}
+	return nil
+}
+
+// bufferFull reports, once in a direction and generation, that the faults hold back as much as they may.
+func (f *Flow) bufferFull(d stream.Dir) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	generation := f.live.generation.Load() + 1
+	if len(f.stages[d]) == 0 || f.full[d] == generation {
+		return
+	}
+	f.full[d] = generation
+	f.stages[d][0].effect.applied(time.Now(), amount{detail: "buffer full"})
+}
+
+// scope names what the draws belong to: a call of the load driver keeps its identity from run to run, whatever the order of
+// arrival.
+func (f *Flow) scope() string {
+	if f.event.CallID != "" {
+		return "call " + f.event.CallID
+	}
+	return "flow " + uintText(f.event.ID)
+}
+
+func (f *Flow) effect(c *Chain, e *entry, at point) *effect {
+	return &effect{
+		flow: f.event, sink: c.sink, kind: e.Spec.Kind(), index: e.Index, at: at,
+		rand: draw(c.seed, f.scope(), e.Index, e.Epoch, string(at.side)+" "+string(at.direction)),
+	}
+}
+
+// effect is one fault at one point of one flow: where its draws come from and where its events go.
+type effect struct {
+	flow  *event.Flow
+	sink  event.Sink
+	kind  Kind
+	index int
+	at    point
+	rand  *rand.Rand
+	path  atomic.Uint64 // counts the changes of the list of stages
+}
+
+// amount is what a fault did.
+type amount struct {
+	delay  time.Duration
+	bytes  int64
+	detail string
+}
+
+func (e *effect) applied(at time.Time, a amount) {
+	e.sink.Send(event.Applied{
+		Flow: e.flow, At: at, Fault: string(e.kind), Index: e.index, Side: string(e.at.side), Direction: string(e.at.direction),
+		Delay: a.delay, Bytes: a.bytes, Detail: a.detail,
+	})
+}
+
+// order keeps what a stage passes on in order. What was passed before counts only as long as the stages of the path are the same:
+// once another stage has left, its delays no longer hold up what comes now.
+type order struct {
+	last time.Time
+	path uint64
+}
+
+// keep returns at, or when the previous chunk went on if that is later, and remembers it.
+func (o *order) keep(at time.Time, e *effect) time.Time {
+	o.last = later(at, o.floor(e))
+	return o.last
+}
+
+// floor is the time before which nothing may go on.
+func (o *order) floor(e *effect) time.Time {
+	if path := e.path.Load(); path != o.path {
+		o.path, o.last = path, time.Time{}
+	}
+	return o.last
+}
