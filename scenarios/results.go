@@ -249,14 +249,33 @@ func (c *CallResult) Failed() bool {
 	return c.Expect != nil && c.Expect.Got != nil && c.Expect.Got.Decision == Failure
 }
 
-// Failed reports whether any expectation of the item failed, which is what makes a run fail.
-func (r *ItemResult) Failed() bool { return r.FailureCounts > 0 }
+// ItemFailed reports whether item i of the scenario failed: a call's expectation did, or the item demands that its SLOs hold and
+// one does not. It panics if i is out of range.
+func (s *ScenarioResult) ItemFailed(i int) bool {
+	r := &s.Results[i]
+	if r.FailureCounts > 0 {
+		return true
+	}
+	if i >= len(s.Scenario.Items) {
+		return false
+	}
+	item := &s.Scenario.Items[i]
+	if item.Expect == nil || item.Expect.AllSLOAreValid == nil || !*item.Expect.AllSLOAreValid {
+		return false
+	}
+	for _, o := range JudgeSLOs(item, r.Results) {
+		if !o.Met {
+			return true
+		}
+	}
+	return false
+}
 
-// Failed reports whether any item failed.
+// Failed reports whether any item failed, which is what makes a run fail.
 func (r *Results) Failed() bool {
 	for i := range r.Results {
 		for j := range r.Results[i].Results {
-			if r.Results[i].Results[j].Failed() {
+			if r.Results[i].ItemFailed(j) {
 				return true
 			}
 		}

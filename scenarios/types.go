@@ -8,7 +8,6 @@ package scenarios
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/fault"
@@ -88,16 +87,16 @@ type Proxy struct {
 type Mode string
 
 const (
-	// Single makes the call once.
-	Single Mode = "single"
-	// Repeat makes it a number of times, each time with a stronger fault.
-	Repeat Mode = "repeat"
-	// Load makes it at a fixed rate for a fixed time.
-	Load Mode = "load"
+	// ModeSingle makes the call once.
+	ModeSingle Mode = "single"
+	// ModeRepeat makes it a number of times, each time with a stronger fault.
+	ModeRepeat Mode = "repeat"
+	// ModeLoad makes it at a fixed rate for a fixed time.
+	ModeLoad Mode = "load"
 )
 
-// Strategy is how an item's call is repeated. Step, Count, Wait, FailFast and AddBaselineCall belong to [Repeat]; Duration,
-// Clients and RPS to [Load].
+// Strategy is how an item's call is repeated. Step, Count, Wait, FailFast and AddBaselineCall belong to [ModeRepeat]; Duration,
+// Clients and RPS to [ModeLoad].
 type Strategy struct {
 	Mode Mode    `json:"mode"`
 	Step float64 `json:"step,omitempty"`
@@ -114,17 +113,17 @@ type Strategy struct {
 	RPS int `json:"rps,omitempty"`
 }
 
-// Mode returns how often the item's call is made; no strategy is [Single].
+// Mode returns how often the item's call is made; no strategy is [ModeSingle].
 func (it Item) Mode() Mode {
 	if it.Context.Strategy == nil || it.Context.Strategy.Mode == "" {
-		return Single
+		return ModeSingle
 	}
 	return it.Context.Strategy.Mode
 }
 
 // LoadDuration returns how long a load item lasts, and 0 for every other item.
 func (it Item) LoadDuration() time.Duration {
-	if it.Mode() != Load {
+	if it.Mode() != ModeLoad {
 		return 0
 	}
 	d, err := schedule.ParseDuration(it.Context.Strategy.Duration)
@@ -137,9 +136,9 @@ func (it Item) LoadDuration() time.Duration {
 // String describes the strategy in the report's words.
 func (s *Strategy) String() string {
 	switch {
-	case s == nil || s.Mode == "" || s.Mode == Single:
+	case s == nil || s.Mode == "" || s.Mode == ModeSingle:
 		return "single shot"
-	case s.Mode == Repeat:
+	case s.Mode == ModeRepeat:
 		return fmt.Sprintf("repeat %d times with a step of %s", s.Count, formatNumber(s.Step))
 	default:
 		return fmt.Sprintf("load for %s with %d clients @ %d RPS", s.Duration, s.Clients, s.RPS)
@@ -168,11 +167,14 @@ type SLO struct {
 	Threshold float64 `json:"threshold"`
 }
 
-// Expect is what one call must satisfy. Both conditions must hold where both are given.
+// Expect is what an item must satisfy: every condition that is given. Status and ResponseTimeUnder are about each call and not
+// decided under load.
 type Expect struct {
 	Status *int `json:"status,omitempty"`
 	// ResponseTimeUnder is in milliseconds.
 	ResponseTimeUnder *float64 `json:"response_time_under,omitempty"`
+	// AllSLOAreValid true demands that every SLO of the item's context holds for its calls taken together.
+	AllSLOAreValid *bool `json:"all_slo_are_valid,omitempty"`
 }
 
 // Config holds what all calls of a scenario share.
@@ -205,6 +207,3 @@ func (c *Config) segments() map[string]string {
 	}
 	return c.HTTP.Paths.Segments
 }
-
-// NormalizeMode returns the mode that s names in any letter case, or s itself in small letters when it names none.
-func NormalizeMode(s string) Mode { return Mode(strings.ToLower(strings.TrimSpace(s))) }
