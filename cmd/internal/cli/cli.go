@@ -158,3 +158,6 @@ func ProtocolOutput(cmd *cobra.Command) {
 func HasProtocolOutput(cmd *cobra.Command) bool { return cmd.Annotations[annotationProtocol] == "true" }
 
 const annotationProtocol = "fault_protocol_output"
+
+// DefaultProxyAddress is where the HTTP proxy listens unless another address is given.
+const DefaultProxyAddress = "127.0.0.1:3180"

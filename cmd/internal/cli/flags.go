@@ -10,12 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fault-project/fault/proxyengine/schedule"
 )
 
 // Annotations of a flag that the help text and the environment pass read.
 const (
 	annotationEnv     = "fault_env"
 	annotationHeading = "fault_heading"
+	annotationFromEnv = "fault_from_env"
 )
 
 // Flags adds flags to a command under one heading of its help text. Every flag has an environment variable: the flag beats it,
@@ -69,9 +72,9 @@ func (f Flags) Uint64(p *uint64, name, env string, value uint64, usage string) {
 	f.bind(name, env)
 }
 
-// Duration adds a flag for a length of time as parse reads it; 0 is shown as no default.
-func (f Flags) Duration(p *time.Duration, parse func(string) (time.Duration, error), name, env, usage string) {
-	f.set.Var(&durationValue{p: p, parse: parse}, name, usage)
+// Duration adds a flag for a length of time as [schedule.ParseDuration] reads it; it has no default.
+func (f Flags) Duration(p *time.Duration, name, env, usage string) {
+	f.set.Var(&durationValue{p: p}, name, usage)
 	f.bind(name, env)
 }
 
@@ -155,7 +158,13 @@ func setFromEnv(flag *pflag.Flag, text string) error {
 		}
 	}
 	flag.Changed = true
+	flag.Annotations[annotationFromEnv] = []string{"true"}
 	return nil
+}
+
+// OnCommandLine reports whether the command line itself set a flag, and not an environment variable.
+func OnCommandLine(flag *pflag.Flag) bool {
+	return flag.Changed && len(flag.Annotations[annotationFromEnv]) == 0
 }
 
 // listValue is a repeatable flag; each use adds one element as it is written, commas included.
@@ -217,13 +226,10 @@ func (v *uintValue) String() string {
 
 func (*uintValue) Type() string { return "uint" }
 
-type durationValue struct {
-	p     *time.Duration
-	parse func(string) (time.Duration, error)
-}
+type durationValue struct{ p *time.Duration }
 
 func (v *durationValue) Set(s string) error {
-	d, err := v.parse(s)
+	d, err := schedule.ParseDuration(s)
 	if err != nil {
 		return err
 	}
@@ -235,7 +241,7 @@ func (v *durationValue) String() string {
 	if v.p == nil || *v.p == 0 {
 		return ""
 	}
-	return v.p.String()
+	return schedule.FormatDuration(*v.p)
 }
 
 func (*durationValue) Type() string { return "duration" }

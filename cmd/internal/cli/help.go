@@ -84,10 +84,10 @@ func writeFlags(w io.Writer, cmd *cobra.Command) {
 		}
 		groups[heading] = append(groups[heading], flag)
 	}
-	cmd.LocalFlags().SortFlags = false
-	cmd.LocalNonPersistentFlags().VisitAll(add)
-	cmd.PersistentFlags().VisitAll(add)
-	cmd.InheritedFlags().VisitAll(add)
+	// InheritedFlags adds the flags of the commands above to those of cmd, after its own.
+	cmd.InheritedFlags()
+	cmd.Flags().SortFlags = false
+	cmd.Flags().VisitAll(add)
 	for _, heading := range order {
 		fmt.Fprintf(w, "\n%s:\n", heading)
 		for _, flag := range groups[heading] {
