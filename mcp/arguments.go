@@ -22,7 +22,7 @@ func wrongArgument(format string, args ...any) error {
 }
 
 // checkArguments checks args against params and returns them with numbers in place of the text they were written as. An argument
-// that is null counts as absent; one that is absent takes the default that its schema names. Anything else that is not exactly
+// that is null, or an empty text where no text makes sense, counts as absent; one that is absent takes the default that its schema names. Anything else that is not exactly
 // what the schema says is a *argumentError.
 func checkArguments(params []param, args map[string]any) (map[string]any, error) {
 	checked := make(map[string]any, len(params))
@@ -37,7 +37,7 @@ func checkArguments(params []param, args map[string]any) (map[string]any, error)
 	}
 	for _, p := range params {
 		value, given := args[p.name]
-		if !given || value == nil {
+		if !given || value == nil || value == "" && (p.schema.Type != typeString || len(p.schema.Enum) > 0) {
 			if p.required {
 				return nil, wrongArgument("missing argument %q: %s", p.name, p.schema.Description)
 			}
@@ -93,6 +93,9 @@ func (s schema) checkObject(path string, object map[string]any) error {
 	}
 	for _, name := range sortedKeys(object) {
 		i := slices.Index(names, name)
+		if i < 0 && s.AdditionalProperties == nil {
+			continue
+		}
 		if i < 0 {
 			return wrongArgument("unknown key %q in argument %q%s; accepted: %s", name, path, didYouMean(name, names),
 				strings.Join(names, ", "))

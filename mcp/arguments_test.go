@@ -17,7 +17,7 @@ var testParams = []param{
 	{name: "each", asText: true, schema: schema{Type: typeBoolean}},
 	{name: "proxies", schema: schema{Type: typeArray, Items: &schema{Type: typeString}}},
 	{name: "slos", schema: schema{Type: typeArray, Items: &schema{
-		Type: typeObject, Required: []string{"title"},
+		Type: typeObject, Required: []string{"title"}, AdditionalProperties: new(bool),
 		Properties: &properties{{"title", schema{Type: typeString}}, {"threshold", schema{Type: typeNumber, Maximum: bound(10)}}},
 	}}},
 }
@@ -35,7 +35,8 @@ func TestCheckArguments(t *testing.T) {
 		{args: `{"url":"u","durl":1}`, err: `unknown argument "durl", did you mean "url"?; accepted: url, side, rps, mean, each, proxies, slos`},
 		{args: `{"url":"u","zzzzzz":1}`, err: `unknown argument "zzzzzz"; accepted: url, side, rps, mean, each, proxies, slos`},
 		{args: `{"url":"u","side":"sever"}`, err: `argument "side" must be one of client, server, got "sever", did you mean "server"?`},
-		{args: `{"url":"u","side":""}`, err: `argument "side" must be one of client, server, got ""`},
+		{args: `{"url":"u","side":"","rps":"","slos":""}`, want: `{"rps":3,"side":"server","url":"u"}`},
+		{args: `{"url":""}`, want: `{"rps":3,"side":"server","url":""}`},
 		{args: `{"url":"u","rps":1.5}`, err: `argument "rps" must be a whole number, got 1.5`},
 		{args: `{"url":"u","rps":"many"}`, err: `argument "rps" must be a whole number, got "many"`},
 		{args: `{"url":"u","rps":"NaN"}`, err: `argument "rps" must be a whole number, got "NaN"`},
