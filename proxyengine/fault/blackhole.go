@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (s *hole) Push(c stream.Chunk, next func(stream.Chunk)) {
 	}
 	s.gapped = true
 	s.mu.Unlock()
-	s.applied(c.At, amount{bytes: int64(c.Len())})
+	s.applied(c.At, amount{bytes: int64(c.Len()), detail: ending(c)})
 	c.Release()
 }
 
@@ -94,7 +95,7 @@ type outage struct {
 
 // Push keeps c.
 func (s *outage) Push(c stream.Chunk, _ func(stream.Chunk)) {
-	s.applied(c.At, amount{bytes: int64(c.Len()), detail: "withheld"})
+	s.applied(c.At, amount{bytes: int64(c.Len()), detail: cmp.Or(ending(c), "withheld")})
 	s.kept = append(s.kept, c)
 }
 
@@ -105,4 +106,12 @@ func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
 		next(c)
 	}
 	s.kept = nil
+}
+
+// ending says that what was lost is the end of a direction, not data.
+func ending(c stream.Chunk) string {
+	if c.End == stream.Open {
+		return ""
+	}
+	return "end of stream"
 }

@@ -36,14 +36,14 @@ type ValueError struct {
 	Field Field
 	// Value is what was written, "" when the setting is missing.
 	Value string
-	// Reason completes "VALUE …".
+	// Reason completes "VALUE …", or "KEY …" when there is no value.
 	Reason string
 }
 
 func (e *ValueError) Error() string {
 	name := fmt.Sprintf("%s: %s", e.Fault, e.Field.Name)
 	if e.Value == "" {
-		return fmt.Sprintf("%s %s%s", name, e.Reason, e.hint())
+		return name + " " + e.Reason
 	}
 	return fmt.Sprintf("%s %q %s%s", name, e.Value, e.Reason, e.hint())
 }

@@ -125,7 +125,7 @@ func (f Field) setSynonym(s Spec, text string) error {
 func (f Field) parse(v reflect.Value, text string) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
-			return f.bad(text, err.Error())
+			return f.bad("", fmt.Sprintf("cannot be read: %v", err))
 		}
 		return nil
 	}

@@ -54,7 +54,7 @@ type Latency struct {
 	Scope        Scope        `key:"scope" flag:"latency-scope" env:"FAULT_LATENCY_SCOPE" default:"connection" enum:"connection,turn,chunk" usage:"one delay a connection, one each time the conversation turns, or one for every chunk"`
 
 	_ synonym `key:"per_read_write" aliases:"per_read_write_op" flag:"latency-per-read-write" env:"FAULT_LATENCY_PER_READ_WRITE" arg:"per_read_write_op" of:"scope" when:"true" to:"chunk" usage:"delay every read and write: the same as scope chunk"`
-	_ synonym `key:"global" aliases:"global_" of:"scope" when:"false" to:"chunk" usage:"false delays every read and write: the same as scope chunk"`
+	_ synonym `key:"global" of:"scope" when:"false" to:"chunk" usage:"false delays every read and write: the same as scope chunk"`
 }
 
 // Kind returns KindLatency.
