@@ -35,11 +35,13 @@ func (d *decoder) faults(to *fault.List) reader {
 func (d *decoder) wrapped(to *fault.List, n ast.Node, list []entry, path string) {
 	for _, e := range list {
 		if _, ok := fault.Lookup(e.name); !ok {
-			near := nearest(e.name, kinds())
-			if near == "" {
-				d.add(n, path, "", "the fault has no type: write one of %s", strings.Join(kinds(), ", "))
-			} else {
+			switch {
+			case nearest(e.name, []string{"type"}) != "":
+				d.add(e.key, path, "type", "unknown key %q in a fault", e.name)
+			case nearest(e.name, kinds()) != "":
 				d.unknownKind(e.key, path, e.name)
+			default:
+				d.add(n, path, "", "the fault has no type: write one of %s", strings.Join(kinds(), ", "))
 			}
 			return
 		}

@@ -289,9 +289,9 @@ func (d *decoder) context(n ast.Node, path string) (c Context) {
 				{"proxies", nil, d.texts(&c.Proxy.Proxies, "proxies")},
 			})
 		}},
-		{"runs_on", nil, func(n ast.Node, path string) {
-			d.add(n, path, "", "runs_on is not supported: scenarios run where fault runs; start fault on the platform itself, "+
-				"and leave runs_on out")
+		{"runs_on", nil, func(_ ast.Node, path string) {
+			d.problems = append(d.problems, d.place(Problem{Path: path, Message: "runs_on is not supported: scenarios run where " +
+				"fault runs; start fault on the platform itself, and leave runs_on out"}))
 		}},
 	})
 	return c

@@ -7,6 +7,7 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -73,6 +74,15 @@ type Context struct {
 	Strategy *Strategy `json:"strategy,omitempty"`
 	SLO      []SLO     `json:"slo,omitempty"`
 	Proxy    *Proxy    `json:"proxy,omitempty"`
+}
+
+// MarshalJSON writes upstreams as a list even when there are none: the format's readers rely on the key.
+func (c Context) MarshalJSON() ([]byte, error) {
+	type plain Context
+	if c.Upstreams == nil {
+		c.Upstreams = []string{}
+	}
+	return json.Marshal(plain(c))
 }
 
 // Proxy says how the proxy of an item is set up.
