@@ -1,0 +1,411 @@
+package rag
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
+)
+
+// The limits and defaults of a search.
+const (
+	DefaultLimit     = 10
+	MaxLimit         = 100
+	DefaultMaxTokens = 4000
+	MaxMaxTokens     = 50_000
+)
+
+// maxTerms bounds the terms of a question; what is more is the text of a whole file, of which the first words say enough.
+const maxTerms = 64
+
+// bytesPerToken is what the usual models make of source code, rounded down.
+const bytesPerToken = 4
+
+// overheadTokens is what the place and the name of a result take in an answer.
+const overheadTokens = 30
+
+// roleFactor is what the score of a chunk is multiplied with.
+var roleFactor = map[role]float64{roleSource: 1, roleTest: 0.5, roleDocument: 0.6, roleExample: 0.7}
+
+// kindGroups says which kinds of chunks the accepted kinds of a Query mean.
+var kindGroups = []struct {
+	name  string
+	kinds []string
+}{
+	{"function", []string{"function", "method"}},
+	{"method", []string{"method"}},
+	{"type", []string{"type", "class", "struct", "interface"}},
+	{"class", []string{"class"}},
+	{"struct", []string{"struct"}},
+	{"interface", []string{"interface"}},
+	{KindCode, []string{KindCode}},
+	{KindDocs, []string{KindDocs}},
+}
+
+// Kinds returns the kinds that a Query accepts.
+func Kinds() []string {
+	out := make([]string, len(kindGroups))
+	for i, g := range kindGroups {
+		out[i] = g.name
+	}
+	return out
+}
+
+// Query is a question to an index.
+type Query struct {
+	// Text holds words, identifiers or a sentence.
+	Text string
+	// Language, Path and Kind restrict the results; empty means all. Path is a pattern as in an ignore file, relative to the indexed
+	// directory: a directory, a file, *.go, src/**/x_*.py. Kind is one of Kinds.
+	Language, Path, Kind string
+	// Limit is the largest number of results (0: DefaultLimit), MaxTokens about the largest number of tokens of all results
+	// together (0: DefaultMaxTokens).
+	Limit, MaxTokens int
+}
+
+// Result is one piece of code that was found.
+type Result struct {
+	Path      string
+	StartLine int
+	EndLine   int
+	// Name is the qualified name of the definition, or empty. Kind is that of the Chunk.
+	Name, Kind, Language string
+	// Score only orders the results of one search.
+	Score float64
+	// Why says in a few words what matched.
+	Why string
+	// Text is the source; where a later piece of a long definition was found, its signature and a line of elision come first.
+	Text string
+	// Truncated says that Text was cut for the sake of the token budget.
+	Truncated bool
+}
+
+// Found is the answer to a Query.
+type Found struct {
+	Results []Result
+	// Omitted counts the results within the limit that the token budget left out.
+	Omitted int
+	// Files and Chunks say how large the index is.
+	Files, Chunks int
+}
+
+// QueryError says what is wrong with a Query.
+type QueryError struct {
+	// Field is query, kind, limit or max_tokens.
+	Field, Message string
+}
+
+func (e *QueryError) Error() string { return e.Field + ": " + e.Message }
+
+// snapshotCache holds the published state that was loaded last.
+type snapshotCache struct {
+	mu     sync.Mutex
+	loaded *loaded
+}
+
+// loaded is a published state, ready to be searched. It is immutable.
+type loaded struct {
+	snapshot *Snapshot
+	terms    *lexical
+	roles    []role
+}
+
+// current returns the newest published state. It loads it into memory when it is new.
+func (x *Index) current(ctx context.Context) (*loaded, error) {
+	x.cache.mu.Lock()
+	defer x.cache.mu.Unlock()
+	have := uint64(0)
+	if x.cache.loaded != nil {
+		have = x.cache.loaded.snapshot.Generation
+	}
+	s, err := x.store.Load(ctx, have)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return x.cache.loaded, nil
+	}
+	if err := x.manifest().Check(s.Manifest, x.store.Location()); err != nil {
+		return nil, err
+	}
+	l := &loaded{snapshot: s, roles: make([]role, len(s.Chunks))}
+	if l.terms, err = decodeLexical(s.Lexical); err != nil {
+		return nil, err
+	}
+	if len(l.terms.ids) != len(s.Chunks) {
+		return nil, errDamaged
+	}
+	for i := range s.Chunks {
+		c := &s.Chunks[i]
+		if l.terms.ids[i] != c.ID {
+			return nil, errDamaged
+		}
+		if i > 0 && s.Chunks[i-1].Path == c.Path {
+			l.roles[i] = l.roles[i-1]
+		} else {
+			l.roles[i] = roleOf(c.Path, c.Language)
+		}
+	}
+	x.cache.loaded = l
+	return l, nil
+}
+
+// Search answers a question from the newest published state of the index. Errors: *QueryError for a wrong question, ErrNoIndex, and
+// what wraps ErrMismatch.
+func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	l, err := x.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ranked := l.rank(q)
+	found := &Found{Files: l.snapshot.Files, Chunks: len(l.snapshot.Chunks), Results: []Result{}}
+	budget := q.MaxTokens
+	for i, r := range ranked {
+		result := l.result(r)
+		if !fit(&result, budget, i == 0) {
+			found.Omitted = len(ranked) - i
+			break
+		}
+		budget -= overheadTokens + tokens(result.Text)
+		found.Results = append(found.Results, result)
+	}
+	return found, nil
+}
+
+func (q *Query) check() error {
+	if q.Limit == 0 {
+		q.Limit = DefaultLimit
+	}
+	if q.MaxTokens == 0 {
+		q.MaxTokens = DefaultMaxTokens
+	}
+	switch {
+	case strings.TrimSpace(q.Text) == "":
+		return &QueryError{"query", "must not be empty"}
+	case q.Limit < 0 || q.Limit > MaxLimit:
+		return &QueryError{"limit", fmt.Sprintf("must be between 1 and %d", MaxLimit)}
+	case q.MaxTokens < 100 || q.MaxTokens > MaxMaxTokens:
+		return &QueryError{"max_tokens", fmt.Sprintf("must be between 100 and %d", MaxMaxTokens)}
+	case q.Kind != "" && !slices.Contains(Kinds(), q.Kind):
+		return &QueryError{"kind", "must be one of " + strings.Join(Kinds(), ", ")}
+	}
+	return nil
+}
+
+// ranked is one candidate: a chunk, how it matched, and its score.
+type ranked struct {
+	doc   uint32
+	tier  int
+	score float64
+	why   string
+}
+
+// The tiers: an exact identifier goes before everything that merely has its words.
+const (
+	tierWords = iota
+	tierName  // the name in another letter case
+	tierExact
+)
+
+// rank returns the best candidates, the best first.
+func (l *loaded) rank(q Query) []ranked {
+	keep := l.filter(q)
+	scores := make([]float64, len(l.snapshot.Chunks))
+	hits := make([]uint64, len(scores))
+	words := l.scoreWords(q.Text, scores, hits)
+	names := identifiers(q.Text)
+	var out []ranked
+	for i := range scores {
+		c := &l.snapshot.Chunks[i]
+		tier, name := tierOf(c, names)
+		if hits[i] == 0 && tier == tierWords || !keep(uint32(i)) {
+			continue
+		}
+		r := ranked{doc: uint32(i), tier: tier, score: scores[i] * roleFactor[l.roles[i]]}
+		if tier > tierWords {
+			r.why = "definition of " + name
+		}
+		out = insert(out, r, q.Limit, l.better)
+	}
+	for i := range out {
+		if out[i].why == "" {
+			out[i].why = "matches " + strings.Join(wordsOf(hits[out[i].doc], words), ", ")
+		}
+	}
+	return out
+}
+
+// better orders candidates, the best first.
+func (l *loaded) better(a, b ranked) int {
+	if a.tier != b.tier {
+		return b.tier - a.tier
+	}
+	if a.tier > tierWords && l.roles[a.doc] != l.roles[b.doc] {
+		return int(l.roles[a.doc]) - int(l.roles[b.doc])
+	}
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc))
+}
+
+// insert puts a candidate into a sorted list of at most limit.
+func insert(list []ranked, r ranked, limit int, order func(a, b ranked) int) []ranked {
+	if len(list) == limit {
+		if order(r, list[limit-1]) >= 0 {
+			return list
+		}
+		list = list[:limit-1]
+	}
+	i, _ := slices.BinarySearchFunc(list, r, order)
+	return slices.Insert(list, i, r)
+}
+
+// scoreWords adds up the scores of the words of a text. Bit i of hits says that the chunk has word i of those that it returns.
+func (l *loaded) scoreWords(text string, scores []float64, hits []uint64) (words []string) {
+	tokens := newTokenizer()
+	weight := map[string]float64{}
+	var terms []string
+	tokens.each(text, func(term string) {
+		if weight[term] == 0 && len(terms) < maxTerms {
+			terms = append(terms, term)
+		}
+		weight[term]++
+	})
+	for i, term := range terms {
+		// A word that is said twice is meant a little more.
+		l.terms.score(term, 1+math.Log(weight[term]), scores, func(doc uint32) { hits[doc] |= 1 << i })
+	}
+	// The stems are shown as the words that they come from.
+	shown := make([]string, len(terms))
+	copy(shown, terms)
+	for word, term := range tokens.terms {
+		if i := slices.Index(terms, term); i >= 0 {
+			if w := strings.ToLower(strings.TrimSpace(word)); shown[i] == terms[i] || w < shown[i] {
+				shown[i] = w
+			}
+		}
+	}
+	return shown
+}
+
+func wordsOf(hits uint64, words []string) []string {
+	var out []string
+	for i, w := range words {
+		if hits&(1<<i) != 0 && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// filter returns which chunks a query may return.
+func (l *loaded) filter(q Query) func(doc uint32) bool {
+	var kinds []string
+	for _, g := range kindGroups {
+		if g.name == q.Kind {
+			kinds = g.kinds
+		}
+	}
+	var pattern gitignore.Pattern
+	if p := strings.TrimPrefix(q.Path, "./"); p != "" && p != "." {
+		pattern = gitignore.ParsePattern(p, nil)
+	}
+	return func(doc uint32) bool {
+		c := &l.snapshot.Chunks[doc]
+		switch {
+		case q.Language != "" && c.Language != q.Language:
+			return false
+		case kinds != nil && !slices.Contains(kinds, c.Kind):
+			return false
+		}
+		return pattern == nil || pattern.Match(strings.Split(c.Path, "/"), false) == gitignore.Exclude
+	}
+}
+
+// identifierShape is what nobody writes who does not mean a name in the code: inner capitals, underscores, or a dotted or called name.
+var identifierShape = regexp.MustCompile(`^(?:\w*[a-z0-9][A-Z]\w*|\w+_\w+|(?:\w+(?:\.|::|#))+\w+|\w+\(\))$`)
+
+// plainName is a question that is one name, dotted or not.
+var plainName = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
+
+// receiverSpelling is how Go's own messages write a method's name.
+var receiverSpelling = strings.NewReplacer("(*", "", ")", "", "(", "", "::", ".", "#", ".")
+
+// identifiers returns the names in a question that are meant as such.
+func identifiers(text string) []string {
+	fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;:?!\"'`", r) && r != ':' })
+	var names []string
+	for _, f := range fields {
+		f = strings.TrimRight(f, ".:")
+		f = strings.ReplaceAll(f, "(*", "")
+		bare := receiverSpelling.Replace(f)
+		if identifierShape.MatchString(strings.ReplaceAll(f, ").", ".")) || len(fields) == 1 && plainName.MatchString(bare) {
+			names = append(names, bare)
+		}
+	}
+	return names
+}
+
+// tierOf says whether a chunk defines one of the names, and which.
+func tierOf(c *Chunk, names []string) (int, string) {
+	tier, matched := tierWords, ""
+	if c.Name == "" || c.Kind == KindDocs {
+		return tier, matched
+	}
+	for _, name := range names {
+		if len(name) > len(c.Name) {
+			continue
+		}
+		tail := c.Name[len(c.Name)-len(name):]
+		if len(tail) < len(c.Name) && c.Name[len(c.Name)-len(name)-1] != '.' {
+			continue
+		}
+		switch {
+		case tail == name:
+			return tierExact, c.Name
+		case strings.EqualFold(tail, name):
+			tier, matched = tierName, c.Name
+		}
+	}
+	return tier, matched
+}
+
+// result turns a candidate into what is returned.
+func (l *loaded) result(r ranked) Result {
+	c := &l.snapshot.Chunks[r.doc]
+	text := c.Text
+	if c.Header != "" {
+		text = c.Header + "\n" + elision + "\n" + text
+	}
+	return Result{
+		Path: c.Path, StartLine: c.StartLine, EndLine: c.EndLine, Name: c.Name, Kind: c.Kind, Language: c.Language,
+		Score: math.Round(r.score*1000) / 1000, Why: r.why, Text: text,
+	}
+}
+
+func tokens(text string) int { return (len(text) + bytesPerToken - 1) / bytesPerToken }
+
+// fit cuts a result at a line end so that it fits the budget, and reports whether anything worth reading is left of it. The first
+// result always is.
+func fit(r *Result, budget int, first bool) bool {
+	room := budget - overheadTokens
+	if tokens(r.Text) <= room {
+		return true
+	}
+	if room < 64 && !first {
+		return false
+	}
+	cut := r.Text[:max(room, 1)*bytesPerToken]
+	if i := strings.LastIndexByte(cut, '\n'); i > 0 {
+		cut = cut[:i]
+	}
+	r.Text, r.Truncated = strings.ToValidUTF8(cut, "")+"\n"+elision, true
+	return true
+}
