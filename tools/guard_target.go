@@ -123,7 +123,7 @@ func (g *TargetGuard) refuse(host, port, why string) error {
 	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
 		return &UserError{
 			Argument: "url",
-			Message:  fmt.Sprintf("%s is an address to listen on, not one to call", host),
+			Message:  host + " is an address to listen on, not one to call",
 			Hint:     "use 127.0.0.1 or localhost",
 		}
 	}

@@ -53,8 +53,10 @@ func TestTargetGuardCheck(t *testing.T) {
 
 		{name: "far ends get no load", url: "http://localhost:9090", proxies: []string{proxy}},
 		{name: "load on a mapping", url: "http://localhost:34000", proxies: []string{proxy}, refused: "api.example.com:443 is not allowed"},
-		{name: "load on an open mapping", url: "http://127.0.0.1:34000",
-			proxies: []string{"0.0.0.0:34000=example.com:80"}, refused: "example.com:80 is not allowed"},
+		{
+			name: "load on an open mapping", url: "http://127.0.0.1:34000",
+			proxies: []string{"0.0.0.0:34000=example.com:80"}, refused: "example.com:80 is not allowed",
+		},
 		{name: "load on a mapping of this machine", url: "http://127.0.0.1:34000", proxies: []string{"34000=localhost:9090"}},
 		{name: "load on an allowed mapping", url: "http://127.0.0.1:34000", proxies: []string{proxy}, allow: []string{"api.example.com"}},
 		{name: "mapping elsewhere on the same port", url: "http://127.0.0.1:34000", proxies: []string{"192.0.2.1:34000=example.com:80"}},
