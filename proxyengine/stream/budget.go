@@ -42,6 +42,7 @@ type account struct {
 	told bool          // full was told since the account was last below the floor
 	turn *list.Element // in b.waiting
 	room chan struct{} // receives when turn comes
+	over bool          // closed: what is given back later was given back already
 }
 
 func newAccount(b *Budget) *account { return &account{b: b, room: make(chan struct{}, 1)} }
@@ -49,9 +50,24 @@ func newAccount(b *Budget) *account { return &account{b: b, room: make(chan stru
 // take charges n bytes. It never refuses: the place to wait is before reading (await).
 func (a *account) take(n int64) {
 	a.b.mu.Lock()
+	defer a.b.mu.Unlock()
+	if a.over {
+		return
+	}
 	a.held += n
 	a.b.used += n
-	a.b.mu.Unlock()
+}
+
+// close returns all that the account holds, including chunks that a stage dropped without releasing them: one flow must not make
+// the budget smaller for those after it.
+func (a *account) close() {
+	b := a.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a.over = true
+	b.used -= a.held
+	a.held = 0
+	b.admitFirst()
 }
 
 // give returns n bytes and lets those go on that have room now.
@@ -59,6 +75,9 @@ func (a *account) give(n int64) {
 	b := a.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if a.over {
+		return
+	}
 	a.held -= n
 	b.used -= n
 	if a.held < floor {

@@ -70,10 +70,15 @@ func (b *buffer) release() {
 
 // NewChunk returns an open chunk that holds data, which it owns from now on, and that arrived at the time at. Relays and readers
 // make their own; this one is for stages that add bytes, and for tests of stages.
-func NewChunk(at time.Time, data []byte) Chunk { return Chunk{At: at, data: data, arrival: at} }
+func NewChunk(at time.Time, data []byte) Chunk {
+	return Chunk{At: at, data: data, arrival: at, from: at}
+}
+
+// NewVirtual returns an open chunk of n bytes that are kept elsewhere.
+func NewVirtual(at time.Time, n int) Chunk { return Chunk{At: at, virtual: n, arrival: at, from: at} }
 
 // NewEnd returns the chunk that ends a direction at the time at.
-func NewEnd(at time.Time, end End) Chunk { return Chunk{At: at, End: end, arrival: at} }
+func NewEnd(at time.Time, end End) Chunk { return Chunk{At: at, End: end, arrival: at, from: at} }
 
 // Bytes is the chunk's data, nil for one that is virtual or an end. It is valid until the chunk is released or passed on, and
 // a stage that changes it must be the only one to hold it.
@@ -85,10 +90,10 @@ func (c *Chunk) Cut(n int) (head, tail Chunk) {
 	whole := *c
 	*c = Chunk{}
 	if n <= 0 {
-		return Chunk{At: whole.At, arrival: whole.arrival}, whole
+		return Chunk{At: whole.At, arrival: whole.arrival, from: whole.from}, whole
 	}
 	if n >= whole.Len() {
-		return whole, Chunk{At: whole.At, arrival: whole.arrival}
+		return whole, Chunk{At: whole.At, arrival: whole.arrival, from: whole.from}
 	}
 	head, tail = whole, whole
 	head.End, tail.Turn = Open, false

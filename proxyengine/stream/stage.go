@@ -42,8 +42,9 @@ type Chunk struct {
 	virtual int     // length of a chunk that stands for bytes that are kept elsewhere (an HTTP head)
 	buf     *buffer // owner of data, nil when there is none
 	arrival time.Time
-	legs    []leg    // how long which stage kept the chunk
-	in      *station // the stage that has the chunk now, nil when none has
+	from    time.Time // where re-dueing starts: the arrival, or when a stage that left the path let go of the chunk
+	legs    []leg     // the stations that are behind the chunk, or that it is in
+	in      *station  // the station whose stage has the chunk now, nil when none has
 }
 
 // Len is the number of bytes.
@@ -79,16 +80,4 @@ type Waker interface {
 // on or is released.
 type Holder interface {
 	Flush(now time.Time, next func(Chunk))
-}
-
-// leg is the time that a chunk spent in one stage: it reached it in after its arrival, and was kept for the duration kept.
-type leg struct {
-	stage    Stage
-	in, kept time.Duration
-}
-
-// station is a stage's place on a line.
-type station struct {
-	stage Stage
-	held  int // chunks that are in the stage
 }

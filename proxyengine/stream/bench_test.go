@@ -1,0 +1,205 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// copyBoth is what any proxy is measured against: io.Copy both ways.
+func copyBoth(client, upstream net.Conn) {
+	var wg sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{upstream, client}, {client, upstream}} {
+		wg.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			_ = pair[0].(*net.TCPConn).CloseWrite()
+		})
+	}
+	wg.Wait()
+	_ = client.Close()
+	_ = upstream.Close()
+}
+
+func relayWith(path func() stream.Path, clock stream.Clock) func(client, upstream net.Conn) {
+	return func(client, upstream net.Conn) {
+		stream.NewRelay(client, upstream, path(), stream.Options{Clock: clock}).Run(context.Background())
+	}
+}
+
+func noFault() stream.Path { return stream.Path{} }
+
+func delayed(d time.Duration) func() stream.Path {
+	return func() stream.Path {
+		both := [2][]stream.Stage{{&delay{d}}, {&delay{d}}}
+		return stream.Path{Stages: func(d stream.Dir) []stream.Stage { return both[d] }}
+	}
+}
+
+func delayedDown(d time.Duration) func() stream.Path {
+	return func() stream.Path {
+		down := []stream.Stage{&delay{d}}
+		return stream.Path{Stages: func(d stream.Dir) []stream.Stage {
+			if d == stream.Up {
+				return nil
+			}
+			return down
+		}}
+	}
+}
+
+// proxy listens and hands each pair of connections to serve.
+func proxy(tb testing.TB, upstream string, serve func(client, upstream net.Conn)) string {
+	return listen(tb, func(c net.Conn) {
+		u, err := net.Dial("tcp", upstream)
+		if err != nil {
+			tb.Error(err)
+			_ = c.Close()
+			return
+		}
+		serve(c, u)
+	})
+}
+
+func listen(tb testing.TB, serve func(net.Conn)) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { serve(c) })
+		}
+	})
+	tb.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
+
+func dial(tb testing.TB, addr string) *net.TCPConn {
+	tb.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+var contenders = []struct {
+	name  string
+	serve func(client, upstream net.Conn)
+}{
+	{"io.Copy", copyBoth},
+	{"relay", relayWith(noFault, stream.Precise())},
+}
+
+func BenchmarkRelayBulk(b *testing.B) {
+	for _, conns := range []int{1, 8} {
+		for _, c := range contenders {
+			b.Run(fmt.Sprintf("%s/%d", c.name, conns), func(b *testing.B) { bulk(b, conns, c.serve) })
+		}
+	}
+}
+
+func BenchmarkRelayBulkDelayed(b *testing.B) {
+	bulk(b, 1, relayWith(delayedDown(100*time.Millisecond), stream.Precise()))
+}
+
+// bulk downloads 1 MiB per iteration and connection.
+func bulk(b *testing.B, conns int, serve func(client, upstream net.Conn)) {
+	total := int64(b.N) << 20
+	source := listen(b, func(c net.Conn) {
+		buf := make([]byte, 256<<10)
+		for left := total; left > 0; left -= int64(len(buf)) {
+			if _, err := c.Write(buf[:min(left, int64(len(buf)))]); err != nil {
+				b.Error(err)
+				break
+			}
+		}
+		_ = c.Close()
+	})
+	addr := proxy(b, source, serve)
+	b.SetBytes(int64(conns) << 20)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() {
+			c := dial(b, addr)
+			defer c.Close()
+			buf := make([]byte, 256<<10)
+			var got int64
+			for {
+				n, err := c.Read(buf)
+				got += int64(n)
+				if err != nil {
+					break
+				}
+			}
+			if got != total {
+				b.Errorf("%d of %d bytes", got, total)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkRelayRTT(b *testing.B) {
+	for _, c := range contenders {
+		b.Run(c.name, func(b *testing.B) { b.ReportMetric(roundTrips(b, b.N, c.serve).Seconds()*1e6, "p50-µs") })
+	}
+}
+
+// BenchmarkLatencyError reports how late a chunk is beyond its delay, less the round trip without any.
+func BenchmarkLatencyError(b *testing.B) {
+	base := roundTrips(b, 2000, relayWith(noFault, stream.Precise()))
+	for _, c := range []struct {
+		name  string
+		clock stream.Clock
+	}{{"runtime", stream.Runtime()}, {"precise", stream.Precise()}} {
+		for _, d := range []time.Duration{1, 5, 20} {
+			d *= time.Millisecond
+			b.Run(fmt.Sprintf("%s/%v", c.name, d), func(b *testing.B) {
+				late := roundTrips(b, b.N, relayWith(delayedDown(d), c.clock)) - d - base
+				b.ReportMetric(late.Seconds()*1e6, "late-p50-µs")
+			})
+		}
+	}
+}
+
+// roundTrips returns the median of n round trips of 64 bytes.
+func roundTrips(b *testing.B, n int, serve func(client, upstream net.Conn)) time.Duration {
+	echo := listen(b, func(c net.Conn) {
+		_, _ = io.Copy(c, c)
+		_ = c.Close()
+	})
+	c := dial(b, proxy(b, echo, serve))
+	defer c.Close()
+	took := make([]time.Duration, 0, n)
+	msg := make([]byte, 64)
+	for range n {
+		start := time.Now()
+		if _, err := c.Write(msg); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, msg); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	return took[n/2]
+}
