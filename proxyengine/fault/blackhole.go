@@ -29,7 +29,7 @@ type Blackhole struct {
 	Base `with:"with-blackhole" withenv:"FAULT_WITH_BLACKHOLE" flag:"blackhole" env:"FAULT_BLACKHOLE"`
 
 	// Heal is HealGap or HealRetransmit.
-	Heal string `key:"heal" flag:"blackhole-heal" env:"FAULT_BLACKHOLE_HEAL" default:"gap" enum:"gap,retransmit" usage:"when it ends: gap leaves connections that lost bytes silent, retransmit delivers the bytes late"`
+	Heal string `key:"heal" default:"gap" enum:"gap,retransmit" usage:"afterwards: lost bytes stay lost, or come late"`
 }
 
 // Kind returns KindBlackhole.
@@ -91,10 +91,15 @@ func (s *hole) leave() bool {
 type outage struct {
 	*effect
 	kept []stream.Chunk
+	over bool
 }
 
-// Push keeps c.
-func (s *outage) Push(c stream.Chunk, _ func(stream.Chunk)) {
+// Push keeps c until the end of the outage.
+func (s *outage) Push(c stream.Chunk, next func(stream.Chunk)) {
+	if s.over {
+		next(c)
+		return
+	}
 	s.applied(c.At, amount{bytes: int64(c.Len()), detail: cmp.Or(ending(c), "withheld")})
 	s.kept = append(s.kept, c)
 }
@@ -105,7 +110,7 @@ func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
 		c.At = later(c.At, now)
 		next(c)
 	}
-	s.kept = nil
+	s.kept, s.over = nil, true
 }
 
 // ending says that what was lost is the end of a direction, not data.

@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -83,13 +84,13 @@ func DecodeObject(values map[string]any) (Spec, error) {
 	}
 	inner, ok := values[found].(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("a fault needs a type: write \"type: latency\" or another of the faults")
+		return nil, errors.New("a fault needs a type: write \"type: latency\" or another of the faults")
 	}
 	return Decode(found, inner)
 }
 
 func (d Definition) unknownKey(key string) error {
-	var known, spellings []string
+	known, spellings := make([]string, 0, len(d.Fields)), make([]string, 0, 2*len(d.Fields))
 	for _, f := range d.Fields {
 		known = append(known, f.Name)
 		spellings = append(append(spellings, f.Name), f.Aliases...)

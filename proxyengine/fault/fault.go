@@ -50,10 +50,17 @@ type Spec interface {
 
 // Base is what every fault has. The zero value is not valid: use [New], or fill in all four.
 type Base struct {
-	Side        Side              `key:"side" flag:"side" env:"SIDE" arg:"side" default:"server" enum:"client,server" keep:"true" usage:"segment: client (application to proxy) or server (proxy to upstream)"`
-	Direction   Direction         `key:"direction" flag:"direction" env:"DIRECTION" arg:"direction" default:"ingress" enum:"ingress,egress,both" keep:"true" usage:"what the proxy reads from that side (ingress), what it writes to it (egress), or both"`
-	Schedule    schedule.Schedule `key:"period" aliases:"sched,schedule" flag:"sched" env:"SCHED" arg:"sched" usage:"when to apply: start:TIME,duration:TIME[;…], times as 30s or 10%"`
-	Probability float64           `key:"probability" flag:"probability" env:"PROBABILITY" arg:"probability" default:"1" min:"0" max:"1" usage:"share of connections or HTTP exchanges that are hit"`
+	// Side is where the fault sits.
+	Side Side `key:"side" arg:"side" default:"server" enum:"client,server" keep:"" usage:"segment: client or server side of the proxy"`
+
+	// Direction is which way bytes go there.
+	Direction Direction `key:"direction" arg:"direction" default:"ingress" enum:"ingress,egress,both" keep:"" usage:"as the proxy sees it"`
+
+	// Schedule is when the fault is active.
+	Schedule schedule.Schedule `key:"period" aliases:"sched,schedule" flag:"sched" env:"SCHED" arg:"sched" usage:"start:TIME,duration:TIME"`
+
+	// Probability, 0 to 1, is the share of connections or HTTP exchanges that the fault applies to.
+	Probability float64 `key:"probability" arg:"probability" default:"1" min:"0" max:"1" usage:"share of connections or exchanges hit"`
 }
 
 // Common returns b.

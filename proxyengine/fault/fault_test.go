@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,10 +33,17 @@ func made(t testing.TB, kind Kind, values map[string]any) Spec {
 	return s
 }
 
-// log collects events.
-type log struct{ applied []event.Applied }
+// log collects events. Where other goroutines apply faults, it is read with its lock held.
+type log struct {
+	mu      sync.Mutex
+	applied []event.Applied
+}
 
-func (l *log) sink(e event.Event) { l.applied = append(l.applied, e.(event.Applied)) }
+func (l *log) sink(e event.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.applied = append(l.applied, e.(event.Applied))
+}
 
 // rig is one flow under one or more faults, driven by hand.
 type rig struct {
@@ -167,10 +175,16 @@ func TestDescribe(t *testing.T) {
 	}{
 		{KindLatency, map[string]any{"mean": 80, "stddev": 5}, "Latency: ➡️🖧, Per Read/Write Op.: false, Mean: 80.00 ms, Stddev: 5.00 ms"},
 		{KindLatency, map[string]any{"mean": 90, "global": false}, "Latency: ➡️🖧, Per Read/Write Op.: true, Mean: 90.00 ms"},
-		{KindLatency, map[string]any{"distribution": "uniform", "min": 3, "max": 5.5, "side": "client", "direction": "egress"},
-			"Latency: ⬅️💻, Per Read/Write Op.: false, Min: 3.00 ms, Max: 5.50 ms"},
-		{KindLatency, map[string]any{"distribution": "pareto", "shape": 1.5, "scale": 20, "direction": "both", "scope": "turn"},
-			"Latency: ↔️🖧, Per Read/Write Op.: false, Per Turn: true, Shape: 1.50, Scale: 20.00 ms"},
+		{
+			KindLatency,
+			map[string]any{"distribution": "uniform", "min": 3, "max": 5.5, "side": "client", "direction": "egress"},
+			"Latency: ⬅️💻, Per Read/Write Op.: false, Min: 3.00 ms, Max: 5.50 ms",
+		},
+		{
+			KindLatency,
+			map[string]any{"distribution": "pareto", "shape": 1.5, "scale": 20, "direction": "both", "scope": "turn"},
+			"Latency: ↔️🖧, Per Read/Write Op.: false, Per Turn: true, Shape: 1.50, Scale: 20.00 ms",
+		},
 		{KindJitter, map[string]any{"amplitude": 150}, "Jitter: ➡️🖧Amplitude: 150.00ms, Frequency 5.00Hz"},
 		{KindJitter, map[string]any{"probability": 0.125}, "Jitter: ➡️🖧Amplitude: 20.00ms, Frequency 5.00Hz, Probability: 12.5%"},
 		{KindBlackhole, nil, "Blackhole: ➡️🖧"},

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"math"
@@ -33,7 +34,7 @@ type Field struct {
 	fault Kind
 	index []int
 	keep  bool
-	when  string // for a synonym: the boolean that sets the target,
+	when  string // for a synonym: the boolean that sets the target ("true" unless tagged),
 	of    string // the key of the target,
 	to    string // the value that it gets,
 	onto  *Field // and the target itself
@@ -93,9 +94,10 @@ func (f Field) Get(s Spec) (text string, set bool) {
 		return strconv.FormatBool(v.Bool()), true
 	case reflect.String:
 		return v.String(), v.String() != ""
+	default:
+		raw, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+		return string(raw), err == nil && len(raw) > 0
 	}
-	raw, err := v.Interface().(encoding.TextMarshaler).MarshalText()
-	return string(raw), err == nil && len(raw) > 0
 }
 
 func (f Field) value(s Spec) reflect.Value {
@@ -208,8 +210,9 @@ type pointerTo[T any] interface {
 	Spec
 }
 
-// define derives a definition from the tags of T. The tag of the embedded Base carries the prefixes of the names that Base's
-// own tags complete, and the switch that turns the fault on.
+// define derives a definition from the tags of T. The tag of the embedded Base carries the prefixes of all flags and environment
+// variables of the fault, and the switch that turns it on. A flag and a variable are the prefix and the key, unless the tags flag
+// and env say how they end; "-" is for none.
 func define[T any, P pointerTo[T]](title, summary string) Definition {
 	var zero P = new(T)
 	d := Definition{Kind: zero.Kind(), Title: title, Summary: summary}
@@ -221,15 +224,13 @@ func define[T any, P pointerTo[T]](title, summary string) Definition {
 	}
 	base := make([]Field, 0, embedded.Type.NumField())
 	for i := range embedded.Type.NumField() {
-		f := fieldOf(d.Kind, embedded.Type.Field(i), []int{embedded.Index[0], i})
-		f.Flag, f.Env = embedded.Tag.Get("flag")+"-"+f.Flag, embedded.Tag.Get("env")+"_"+f.Env
-		base = append(base, f)
+		base = append(base, fieldOf(d.Kind, embedded.Tag, embedded.Type.Field(i), []int{embedded.Index[0], i}))
 	}
 	// The order in which a fault is written: where, what, which way, when, how often.
 	d.Fields = append(d.Fields, base[0])
 	for i := range t.NumField() {
 		if t.Field(i).Tag.Get("key") != "" {
-			d.Fields = append(d.Fields, fieldOf(d.Kind, t.Field(i), []int{i}))
+			d.Fields = append(d.Fields, fieldOf(d.Kind, embedded.Tag, t.Field(i), []int{i}))
 		}
 	}
 	d.Fields = append(d.Fields, base[1:]...)
@@ -254,12 +255,17 @@ func define[T any, P pointerTo[T]](title, summary string) Definition {
 	return d
 }
 
-func fieldOf(kind Kind, sf reflect.StructField, index []int) Field {
+func fieldOf(kind Kind, prefix reflect.StructTag, sf reflect.StructField, index []int) Field {
 	tag := sf.Tag.Get
 	f := Field{
-		Name: tag("key"), Aliases: list(tag("aliases")), Flag: tag("flag"), Env: tag("env"), Arg: tag("arg"), Usage: tag("usage"),
+		Name: tag("key"), Aliases: list(tag("aliases")), Arg: tag("arg"), Usage: tag("usage"),
 		Default: tag("default"), Enum: list(tag("enum")), Min: number(tag("min")), Max: number(tag("max")), Unit: tag("unit"),
-		fault: kind, index: index, keep: tag("keep") == "true", when: tag("when"), of: tag("of"), to: tag("to"),
+		fault: kind, index: index, when: cmp.Or(tag("when"), "true"), of: tag("of"), to: tag("to"),
+	}
+	_, f.keep = sf.Tag.Lookup("keep")
+	if ending := cmp.Or(tag("flag"), strings.ReplaceAll(f.Name, "_", "-")); ending != "-" {
+		f.Flag = prefix.Get("flag") + "-" + ending
+		f.Env = prefix.Get("env") + "_" + cmp.Or(tag("env"), strings.ToUpper(f.Name))
 	}
 	t := sf.Type
 	if t.Kind() == reflect.Pointer {

@@ -144,9 +144,12 @@ func (f *Flow) Stages(d stream.Dir) []stream.Stage {
 		}
 	}
 	f.stages[d] = now
-	var out []stream.Stage
-	for _, s := range now {
-		out = append(out, s.stage)
+	if len(now) == 0 {
+		return nil
+	}
+	out := make([]stream.Stage, len(now))
+	for i, s := range now {
+		out[i] = s.stage
 	}
 	return out
 }

@@ -16,9 +16,10 @@ type Jitter struct {
 	Base `with:"with-jitter" withenv:"FAULT_WITH_JITTER" flag:"jitter" env:"FAULT_JITTER"`
 
 	// Amplitude is the longest extra delay in milliseconds.
-	Amplitude float64 `key:"amplitude" flag:"jitter-amplitude" env:"FAULT_JITTER_AMPLITUDE" arg:"amplitude" default:"20" min:"0" max:"86400000" unit:"ms" keep:"true" usage:"longest extra delay"`
+	Amplitude float64 `key:"amplitude" arg:"amplitude" default:"20" min:"0" max:"86400000" unit:"ms" keep:"" usage:"longest extra delay"`
+
 	// Frequency is how often a second it happens at most; 0 is never.
-	Frequency float64 `key:"frequency" flag:"jitter-frequency" env:"FAULT_JITTER_FREQ" arg:"frequency" default:"5" min:"0" max:"1000000" unit:"Hz" keep:"true" usage:"how often it happens at most"`
+	Frequency float64 `key:"frequency" env:"FREQ" arg:"frequency" default:"5" min:"0" max:"100000" unit:"Hz" keep:"" usage:"how often"`
 }
 
 // Kind returns KindJitter.

@@ -44,17 +44,26 @@ const (
 type Latency struct {
 	Base `with:"with-latency" withenv:"FAULT_WITH_LATENCY" flag:"latency" env:"FAULT_LATENCY"`
 
-	Distribution Distribution `key:"distribution" flag:"latency-distribution" env:"FAULT_LATENCY_DISTRIBUTION" default:"normal" enum:"normal,uniform,pareto,paretonormal" usage:"distribution of the delays"`
-	Mean         *float64     `key:"mean" flag:"latency-mean" env:"FAULT_LATENCY_MEAN" arg:"latency" min:"0" max:"86400000" unit:"ms" usage:"mean delay (normal, paretonormal)"`
-	StdDev       *float64     `key:"stddev" flag:"latency-stddev" env:"FAULT_LATENCY_STANDARD_DEVIATION" arg:"deviation" min:"0" max:"86400000" unit:"ms" usage:"standard deviation (normal, paretonormal)"`
-	Shape        *float64     `key:"shape" flag:"latency-shape" env:"FAULT_LATENCY_SHAPE" min:"0" max:"1000" usage:"shape of the tail, lower is heavier (pareto, paretonormal)"`
-	Scale        *float64     `key:"scale" flag:"latency-scale" env:"FAULT_LATENCY_SCALE" min:"0" max:"86400000" unit:"ms" usage:"smallest delay of the tail (pareto, paretonormal)"`
-	Min          *float64     `key:"min" flag:"latency-min" env:"FAULT_LATENCY_MIN" min:"0" max:"86400000" unit:"ms" usage:"smallest delay (uniform)"`
-	Max          *float64     `key:"max" flag:"latency-max" env:"FAULT_LATENCY_MAX" min:"0" max:"86400000" unit:"ms" usage:"largest delay (uniform)"`
-	Scope        Scope        `key:"scope" flag:"latency-scope" env:"FAULT_LATENCY_SCOPE" default:"connection" enum:"connection,turn,chunk" usage:"one delay a connection, one each time the conversation turns, or one for every chunk"`
+	// Distribution is the shape of the delays.
+	Distribution Distribution `key:"distribution" default:"normal" enum:"normal,uniform,pareto,paretonormal" usage:"shape of the delays"`
 
-	_ synonym `key:"per_read_write" aliases:"per_read_write_op" flag:"latency-per-read-write" env:"FAULT_LATENCY_PER_READ_WRITE" arg:"per_read_write_op" of:"scope" when:"true" to:"chunk" usage:"delay every read and write: the same as scope chunk"`
-	_ synonym `key:"global" of:"scope" when:"false" to:"chunk" usage:"false delays every read and write: the same as scope chunk"`
+	// Mean and StdDev belong to Normal and ParetoNormal.
+	Mean   *float64 `key:"mean" arg:"latency" min:"0" max:"86400000" unit:"ms" usage:"mean delay (normal, paretonormal)"`
+	StdDev *float64 `key:"stddev" env:"STANDARD_DEVIATION" arg:"deviation" min:"0" max:"86400000" unit:"ms" usage:"standard deviation"`
+
+	// Shape and Scale belong to Pareto and ParetoNormal: the lower the shape the heavier the tail; scale is the least draw.
+	Shape *float64 `key:"shape" min:"0" max:"1000" usage:"shape of the tail (pareto, paretonormal)"`
+	Scale *float64 `key:"scale" min:"0" max:"86400000" unit:"ms" usage:"least delay of the tail (pareto, paretonormal)"`
+
+	// Min and Max belong to Uniform.
+	Min *float64 `key:"min" min:"0" max:"86400000" unit:"ms" usage:"least delay (uniform)"`
+	Max *float64 `key:"max" min:"0" max:"86400000" unit:"ms" usage:"greatest delay (uniform)"`
+
+	// Scope is how often a delay is drawn.
+	Scope Scope `key:"scope" default:"connection" enum:"connection,turn,chunk" usage:"how often a delay is drawn"`
+
+	_ synonym `key:"per_read_write" aliases:"per_read_write_op" arg:"per_read_write_op" of:"scope" to:"chunk" usage:"same as scope chunk"`
+	_ synonym `key:"global" flag:"-" of:"scope" when:"false" to:"chunk" usage:"false is scope chunk"`
 }
 
 // Kind returns KindLatency.
@@ -91,8 +100,10 @@ func (l *Latency) Validate() error {
 		}
 	}
 	if l.Distribution == Uniform && *l.Min > *l.Max {
-		return &ValueError{Fault: KindLatency, Field: Field{Name: "min"}, Value: plain(*l.Min),
-			Reason: "is more than max " + plain(*l.Max)}
+		return &ValueError{
+			Fault: KindLatency, Field: Field{Name: "min"}, Value: plain(*l.Min),
+			Reason: "is more than max " + plain(*l.Max),
+		}
 	}
 	return nil
 }
@@ -121,8 +132,12 @@ func (l *Latency) Describe() string {
 		name, unit string
 		value      *float64
 	}{
-		{"Mean", " ms", l.Mean}, {"Stddev", " ms", l.StdDev}, {"Shape", "", l.Shape}, {"Scale", " ms", l.Scale},
-		{"Min", " ms", l.Min}, {"Max", " ms", l.Max},
+		{"Mean", " ms", l.Mean},
+		{"Stddev", " ms", l.StdDev},
+		{"Shape", "", l.Shape},
+		{"Scale", " ms", l.Scale},
+		{"Min", " ms", l.Min},
+		{"Max", " ms", l.Max},
 	} {
 		if p.value != nil {
 			fmt.Fprintf(&b, ", %s: %.2f%s", p.name, *p.value, p.unit)

@@ -130,8 +130,13 @@ func TestLatencyScopes(t *testing.T) {
 		events   int
 	}{
 		{"connection", []arrival{{0, true, 100 * ms}, {20 * ms, false, 80 * ms}, {100 * ms, false, 0}, {5000 * ms, true, 0}}, 1},
-		{"turn", []arrival{{0, false, 100 * ms}, {20 * ms, false, 80 * ms}, {500 * ms, false, 0}, {5000 * ms, true, 100 * ms},
-			{5010 * ms, false, 90 * ms}}, 2},
+		{"turn", []arrival{
+			{0, false, 100 * ms},
+			{20 * ms, false, 80 * ms},
+			{500 * ms, false, 0},
+			{5000 * ms, true, 100 * ms},
+			{5010 * ms, false, 90 * ms},
+		}, 2},
 		{"chunk", []arrival{{0, true, 100 * ms}, {20 * ms, false, 100 * ms}, {21 * ms, false, 100 * ms}, {5000 * ms, true, 100 * ms}}, 4},
 	} {
 		r := newRig(t, connection(1), made(t, KindLatency, map[string]any{"mean": 100, "scope": c.scope}))

@@ -2,9 +2,9 @@
 // functions over it. Nothing here sleeps or reads a clock; a caller asks [Schedule.ActiveAt] about an offset and
 // [Schedule.Next] for the next offset at which the answer changes.
 //
-//	schedule = period { ";" period }
-//	period   = "start:" T [ ("," | ";") "duration:" T ]  |  "duration:" T
-//	T        = integer "%" | duration
+//	schedule = period { ";" period } .
+//	period   = "start:" time [ ("," | ";") "duration:" time ]  |  "duration:" time .
+//	time     = integer "%" | duration .
 //
 // A duration that directly follows a start without one belongs to it, whichever separator stands between. A duration alone
 // runs from the beginning, a start alone runs to the end. All periods count; where they overlap they are one.
@@ -59,7 +59,7 @@ func (s Spec) Of(total time.Duration) time.Duration {
 	return total/100*time.Duration(s.Percent) + total%100*time.Duration(s.Percent)/100
 }
 
-// String formats s as the grammar's T.
+// String formats s as the grammar's time.
 func (s Spec) String() string {
 	if s.Relative {
 		return strconv.Itoa(s.Percent) + "%"

@@ -94,18 +94,40 @@ func TestActiveAt(t *testing.T) {
 		spanTotal time.Duration
 	}{
 		{"", []time.Duration{-1, 0, forever}, nil, total, false, []Span{{0, total}}, total},
-		{"start:2s", []time.Duration{2 * time.Second, time.Hour}, []time.Duration{-1, 0, 2*time.Second - 1}, 0, false,
-			[]Span{{2 * time.Second, forever}}, 0},
-		{"duration:2s", []time.Duration{0, 2*time.Second - 1}, []time.Duration{-1, 2 * time.Second}, 0, false,
-			[]Span{{0, 2 * time.Second}}, 0},
-		{"start:45%,duration:10%", []time.Duration{4500 * time.Millisecond, 5499 * time.Millisecond},
-			[]time.Duration{4499 * time.Millisecond, 5500 * time.Millisecond}, total, true,
-			[]Span{{4500 * time.Millisecond, 5500 * time.Millisecond}}, total},
+		{
+			"start:2s",
+			[]time.Duration{2 * time.Second, time.Hour},
+			[]time.Duration{-1, 0, 2*time.Second - 1},
+			0, false,
+			[]Span{{2 * time.Second, forever}},
+			0,
+		},
+		{
+			"duration:2s",
+			[]time.Duration{0, 2*time.Second - 1},
+			[]time.Duration{-1, 2 * time.Second},
+			0, false,
+			[]Span{{0, 2 * time.Second}},
+			0,
+		},
+		{
+			"start:45%,duration:10%",
+			[]time.Duration{4500 * time.Millisecond, 5499 * time.Millisecond},
+			[]time.Duration{4499 * time.Millisecond, 5500 * time.Millisecond},
+			total, true,
+			[]Span{{4500 * time.Millisecond, 5500 * time.Millisecond}},
+			total,
+		},
 		// Without a total a share of it has no meaning: active all the time.
 		{"start:45%,duration:10%", []time.Duration{0, time.Hour}, nil, 0, true, []Span{{0, forever}}, 0},
-		{"start:1s,duration:2s;start:2s,duration:4s;start:9s", []time.Duration{time.Second, 5 * time.Second, 9 * time.Second},
-			[]time.Duration{0, 6 * time.Second, 8 * time.Second}, total, false,
-			[]Span{{time.Second, 6 * time.Second}, {9 * time.Second, total}}, total},
+		{
+			"start:1s,duration:2s;start:2s,duration:4s;start:9s",
+			[]time.Duration{time.Second, 5 * time.Second, 9 * time.Second},
+			[]time.Duration{0, 6 * time.Second, 8 * time.Second},
+			total, false,
+			[]Span{{time.Second, 6 * time.Second}, {9 * time.Second, total}},
+			total,
+		},
 		{"start:11s", nil, []time.Duration{10 * time.Second}, total, false, nil, total},
 	} {
 		s, err := Parse(c.text)
