@@ -46,10 +46,10 @@ func Main(ctx context.Context, args []string, stdio Stdio) int {
 	f := &cli.Factory{
 		Streams:   cli.Streams{In: stdio.In, Out: stdio.Out, Err: stdio.Err, Color: wantsColor(stdio.Out)},
 		LookupEnv: os.LookupEnv,
-		Version:   version(),
+		Version:   buildVersion(),
 	}
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, f, args) }()
+	go func() { done <- execute(ctx, f, args) }()
 	for {
 		select {
 		case code := <-done:
@@ -67,7 +67,7 @@ func Main(ctx context.Context, args []string, stdio Stdio) int {
 	}
 }
 
-func run(ctx context.Context, f *cli.Factory, args []string) int {
+func execute(ctx context.Context, f *cli.Factory, args []string) int {
 	root := newRoot(f)
 	root.SetArgs(args)
 	root.SetIn(f.In)

@@ -4,15 +4,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
-	versioncmd "github.com/fault-project/fault/cmd/internal/cli/version"
+	"github.com/fault-project/fault/cmd/internal/cli/agent"
+	"github.com/fault-project/fault/cmd/internal/cli/demo"
+	"github.com/fault-project/fault/cmd/internal/cli/run"
+	"github.com/fault-project/fault/cmd/internal/cli/scenario"
+	"github.com/fault-project/fault/cmd/internal/cli/version"
 )
 
 // newRoot builds the command tree. Nothing in it starts, opens or connects anything: that waits for the command's own run, so
 // that the program starts at once.
 func newRoot(f *cli.Factory) *cobra.Command {
+	cobra.EnableCommandSorting = false // the order of use says more
 	logs := &logOptions{}
 	root := cli.Group("fault", "Inject network faults into your application and measure what they do to it",
-		versioncmd.New(f),
+		run.New(f, nil),
+		scenario.New(f),
+		agent.New(f),
+		demo.New(f),
+		version.New(f),
 	)
 	root.Long = "Inject network faults into your application and measure what they do to it: as a proxy, from scenario files, " +
 		"or from your editor over MCP."

@@ -5,8 +5,8 @@ import "runtime/debug"
 // Version is set by the linker for releases.
 var Version = ""
 
-// version returns the release, else the module version or revision that the Go tool recorded in the binary.
-func version() string {
+// buildVersion returns the release, else the module version or revision that the Go tool recorded in the binary.
+func buildVersion() string {
 	if Version != "" {
 		return Version
 	}

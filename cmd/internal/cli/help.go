@@ -27,8 +27,9 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 	if about == "" {
 		about = cmd.Short
 	}
-	if about != "" {
-		fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(about))
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(about), "\n\n") {
+		wrap(w, paragraph, 0, helpWidth)
+		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "Usage:\n  %s\n", usageLine(cmd))
 	if cmd.Example != "" {

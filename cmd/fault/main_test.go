@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fault-project/fault/cmd/internal/app"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fault": func() { os.Exit(app.Main(context.Background(), os.Args[1:], app.System())) },
+		"fetch": fetch,
+	})
+}
+
+// fetch is what the scripts have for curl: "fetch URL" prints status, body and how long it took; HTTP_PROXY is honoured.
+func fetch() {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if proxy := os.Getenv("HTTP_PROXY"); proxy != "" {
+		address, err := url.Parse(proxy)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(2)
+		}
+		transport.Proxy = http.ProxyURL(address) // unlike the environment's, this one serves loopback, too
+	}
+	began := time.Now()
+	response, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get(os.Args[1])
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	fmt.Printf("%d %s after %d00ms\n", response.StatusCode, strings.TrimSpace(string(body)), time.Since(began)/(100*time.Millisecond))
+}
+
+// TestScripts runs testdata/script/*.txtar. Each script finds an HTTP server at $UPSTREAM (host:port), an address that nothing
+// listens on in $FREE, and one that is taken in $TAKEN.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/fail" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				fmt.Fprintf(w, "hello %s\n", r.URL.Path)
+			}))
+			env.Defer(upstream.Close)
+			taken, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = taken.Close() })
+			free, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			_, freePort, _ := net.SplitHostPort(free)
+			env.Setenv("UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"))
+			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("FREE", free)
+			env.Setenv("FREEPORT", freePort)
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "code": code, "expand": expand},
+	})
+}
+
+// await waits until something listens on an address: await 127.0.0.1:1234.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		conn, err := net.DialTimeout("tcp", args[0], time.Second)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	ts.Fatalf("nothing listens on %s", args[0])
+}
+
+// code runs a command and checks its exit code: code 2 fault --bad. Its output is there for stdout and stderr.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	var want int
+	if _, err := fmt.Sscan(args[0], &want); err != nil {
+		ts.Fatalf("usage: code N COMMAND [ARGS]")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// expand replaces $VARIABLES in files: expand scenario.yaml.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(name), ts.Getenv)), 0o600))
+	}
+}

@@ -1,0 +1,58 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/fault-project/fault/mcp"
+	"github.com/fault-project/fault/scenarios"
+	"github.com/fault-project/fault/scenarios/runner"
+	"github.com/fault-project/fault/tools"
+)
+
+// tools builds the operations to offer. Nothing is opened or bound here, so that the server answers at once: an index is opened by
+// the first call that needs it, a proxy by each measurement.
+func (o *ToolOptions) tools() (mcp.Tools, error) {
+	var offered mcp.Tools
+	targets, err := tools.NewTargetGuard(o.AllowTargets)
+	if err != nil {
+		return offered, err
+	}
+	if !o.ReadOnly {
+		offered.Impacts = tools.Impacts(targets, o.runScenarios)
+	}
+	return offered, nil
+}
+
+// runScenarios is the measurements' way to the runner. Each run has a proxy of its own on a free port, so that they do not get into
+// each other's way.
+func (o *ToolOptions) runScenarios(ctx context.Context, list []scenarios.Scenario, ro tools.RunOptions) (*scenarios.Results, error) {
+	options := runner.Options{Seed: ro.Seed, BaselineCalls: ro.BaselineCalls, Logger: o.f.Log}
+	if ro.Progress != nil {
+		planned := plannedCalls(list)
+		options.Progress = func(p runner.Progress) {
+			switch p.Phase {
+			case runner.Baseline:
+				ro.Progress(p.Done, ro.BaselineCalls+planned)
+			case runner.Calling, runner.Finished:
+				ro.Progress(ro.BaselineCalls+p.Done, ro.BaselineCalls+p.Planned)
+			}
+		}
+	}
+	return runner.New(options).Run(ctx, list)
+}
+
+// plannedCalls is how many calls the items will make, as far as can be told before.
+func plannedCalls(list []scenarios.Scenario) int {
+	calls := 0
+	for _, s := range list {
+		for i := range s.Items {
+			item := &s.Items[i]
+			if d := item.LoadDuration(); d > 0 {
+				calls += int(d.Seconds() * float64(item.Context.Strategy.Clients*item.Context.Strategy.RPS))
+			} else {
+				calls++
+			}
+		}
+	}
+	return calls
+}
