@@ -81,6 +81,11 @@ func (c *Chain) Describe() []string {
 	return out
 }
 
+// has reports whether an activation is part of the chain.
+func (c *Chain) has(id identity) bool {
+	return c != nil && slices.ContainsFunc(c.entries, func(e entry) bool { return e.Index == id.index && e.Epoch == id.epoch })
+}
+
 // point is where a direction of a flow passes a segment: the first and the second that its bytes meet.
 type point struct {
 	side      Side

@@ -97,6 +97,7 @@ type Definition struct {
 // definitions is every fault, in the order in which they compose: what is first meets the bytes first.
 var definitions = []Definition{
 	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
+	define[Bandwidth]("Bandwidth", "No more than a number of bytes a second gets through."),
 	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),
 	define[Jitter]("Jitter", "Some data arrives later than the rest, a few times a second."),
 }

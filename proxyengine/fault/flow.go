@@ -21,11 +21,19 @@ type Live struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed by the next Store
 	flows   map[*Flow]struct{}
+	shared  map[sharing]any // of the faults of the current chain
+}
+
+// sharing names what the flows of a listener share of one activation of a fault at one point.
+type sharing struct {
+	identity
+	listener string
+	at       point
 }
 
 // NewLive returns a Live without faults.
 func NewLive() *Live {
-	return &Live{changed: make(chan struct{}), flows: map[*Flow]struct{}{}}
+	return &Live{changed: make(chan struct{}), flows: map[*Flow]struct{}{}, shared: map[sharing]any{}}
 }
 
 // Load returns the current chain, nil for none.
@@ -39,6 +47,11 @@ func (l *Live) Store(c *Chain) {
 	l.generation.Add(1)
 	close(l.changed)
 	l.changed = make(chan struct{})
+	for key := range l.shared {
+		if !c.has(key.identity) {
+			delete(l.shared, key)
+		}
+	}
 	var pokes []func()
 	for f := range l.flows {
 		pokes = append(pokes, f.pokes...)
@@ -240,20 +253,34 @@ func (f *Flow) scope() string {
 
 func (f *Flow) effect(c *Chain, e *entry, at point) *effect {
 	return &effect{
-		flow: f.event, sink: c.sink, kind: e.Spec.Kind(), index: e.Index, at: at,
+		live: f.live, id: identity{e.Index, e.Epoch}, flow: f.event, sink: c.sink, kind: e.Spec.Kind(), at: at,
 		rand: draw(c.seed, f.scope(), e.Index, e.Epoch, string(at.side)+" "+string(at.direction)),
 	}
 }
 
 // effect is one fault at one point of one flow: where its draws come from and where its events go.
 type effect struct {
-	flow  *event.Flow
-	sink  event.Sink
-	kind  Kind
-	index int
-	at    point
-	rand  *rand.Rand
-	path  atomic.Uint64 // counts the changes of the list of stages
+	live *Live
+	id   identity
+	flow *event.Flow
+	sink event.Sink
+	kind Kind
+	at   point
+	rand *rand.Rand
+	path atomic.Uint64 // counts the changes of the list of stages
+}
+
+// shared returns what the flows of this flow's listener have in common for the fault, made by the first of them.
+func (e *effect) shared(fresh func() any) any {
+	key := sharing{e.id, e.flow.Listener, e.at}
+	e.live.mu.Lock()
+	defer e.live.mu.Unlock()
+	value, ok := e.live.shared[key]
+	if !ok {
+		value = fresh()
+		e.live.shared[key] = value
+	}
+	return value
 }
 
 // amount is what a fault did.
@@ -265,7 +292,7 @@ type amount struct {
 
 func (e *effect) applied(at time.Time, a amount) {
 	e.sink.Send(event.Applied{
-		Flow: e.flow, At: at, Fault: string(e.kind), Index: e.index, Side: string(e.at.side), Direction: string(e.at.direction),
+		Flow: e.flow, At: at, Fault: string(e.kind), Index: e.id.index, Side: string(e.at.side), Direction: string(e.at.direction),
 		Delay: a.delay, Bytes: a.bytes, Detail: a.detail,
 	})
 }
