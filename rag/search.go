@@ -64,6 +64,8 @@ type Query struct {
 	// Language, Path and Kind restrict the results; empty means all. Path is a pattern as in an ignore file, relative to the indexed
 	// directory: a directory, a file, *.go, src/**/x_*.py. Kind is one of Kinds.
 	Language, Path, Kind string
+	// Below restricts the results to a directory, relative to the indexed one, with slashes; empty means all.
+	Below string
 	// Limit is the largest number of results (0: DefaultLimit), MaxTokens about the largest number of tokens of all results
 	// together (0: DefaultMaxTokens).
 	Limit, MaxTokens int
@@ -321,6 +323,8 @@ func (l *loaded) filter(q Query) func(doc uint32) bool {
 		c := &l.snapshot.Chunks[doc]
 		switch {
 		case q.Language != "" && c.Language != q.Language:
+			return false
+		case q.Below != "" && !strings.HasPrefix(c.Path, strings.TrimSuffix(q.Below, "/")+"/"):
 			return false
 		case kinds != nil && !slices.Contains(kinds, c.Kind):
 			return false

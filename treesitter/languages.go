@@ -3,6 +3,7 @@ package treesitter
 import (
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,14 @@ func ParseLanguage(name string) (Language, bool) {
 		}
 	}
 	return "", false
+}
+
+// Aliases returns the other accepted names of a language.
+func Aliases(l Language) []string {
+	if g := grammarOf(l); g != nil {
+		return slices.Clone(g.aliases)
+	}
+	return nil
 }
 
 // LanguageOf returns the language of a file from its extension, its name, or the #! line at the beginning of head. head may

@@ -1,0 +1,194 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/fault-project/fault/rag"
+)
+
+// Indexes opens the indexes of folders, and keeps those that it opened: what a search has loaded into memory serves the next one.
+// It is safe for concurrent use.
+type Indexes struct {
+	open func(dir string) (rag.Store, error)
+	dir  string
+
+	mu     sync.Mutex
+	byRoot map[string]*rag.Index
+	last   string
+}
+
+// NewIndexes returns indexes that open keeps in a directory each: in dir (--index), which can hold one index, or if that is "" in one
+// directory for each indexed folder below the user's cache directory. Nothing is opened before it is needed.
+func NewIndexes(dir string, open func(dir string) (rag.Store, error)) *Indexes {
+	return &Indexes{open: open, dir: dir, byRoot: map[string]*rag.Index{}}
+}
+
+// location returns where the index of a folder is kept.
+func (x *Indexes) location(root string) (string, error) {
+	if x.dir != "" {
+		return x.dir, nil
+	}
+	return rag.DefaultDir(root)
+}
+
+// of returns the index of a folder, which is absolute and has no symbolic links.
+func (x *Indexes) of(root string) (*rag.Index, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if index := x.byRoot[root]; index != nil {
+		return index, nil
+	}
+	dir, err := x.location(root)
+	if err != nil {
+		return nil, err
+	}
+	store, err := x.open(dir)
+	if err != nil {
+		return nil, err
+	}
+	index, err := rag.New(root, store)
+	if err != nil {
+		return nil, err
+	}
+	x.byRoot[root] = index
+	return index, nil
+}
+
+// indexed remembers the folder that was indexed last.
+func (x *Indexes) indexed(root string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.last = root
+}
+
+func (x *Indexes) lastIndexed() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.last
+}
+
+// around returns the folder at or above dir that has an index, and dir itself if there is none.
+func (x *Indexes) around(dir string) string {
+	if x.dir != "" {
+		return dir
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if location, err := x.location(at); err == nil {
+			if _, err := os.Stat(location); err == nil {
+				return at
+			}
+		}
+		if filepath.Dir(at) == at {
+			return dir
+		}
+	}
+}
+
+// Index brings the index of a folder up to date. It is safe for concurrent use; updates of one folder wait for each other, in
+// other processes, too.
+type Index struct {
+	files   *FileGuard
+	indexes *Indexes
+}
+
+// NewIndex returns the operation; files decides what may be read.
+func NewIndex(files *FileGuard, indexes *Indexes) *Index { return &Index{files, indexes} }
+
+// IndexIn holds the arguments of [Index.Run].
+type IndexIn struct {
+	SourceDir string `json:"source_dir"`
+	// Lang restricts the update to one language; what the index has of others stays.
+	Lang string `json:"lang"`
+	// Rebuild starts from nothing, instead of refusing an index of another version.
+	Rebuild bool `json:"rebuild"`
+	// Roots are the client's folders, nil when it declares none.
+	Roots []string `json:"-"`
+	// Progress, if set, is told how many files of how many are done. It is never called concurrently.
+	Progress func(done, total float64, message string) `json:"-"`
+}
+
+// IndexOut is what [Index.Run] did.
+type IndexOut struct {
+	// Added, Modified, Removed and Unchanged count files.
+	Added     int `json:"added"`
+	Modified  int `json:"modified"`
+	Removed   int `json:"removed"`
+	Unchanged int `json:"unchanged"`
+	// Failed counts files that could not be read; Failures names the first of them and why.
+	Failed   int      `json:"failed"`
+	Failures []string `json:"failures"`
+	// Skipped counts what was left out, by reason; a folder counts once.
+	Skipped map[string]int `json:"skipped"`
+	// Files and Chunks are what the index has now.
+	Files  int `json:"files"`
+	Chunks int `json:"chunks"`
+	// SourceDir is the folder without symbolic links, Index where its index is kept.
+	SourceDir string `json:"source_dir"`
+	Index     string `json:"index"`
+}
+
+// Text is "done".
+func (o *IndexOut) Text() string { return "done" }
+
+// Arguments lists the arguments.
+func (t *Index) Arguments() []Argument {
+	return []Argument{
+		{Name: "source_dir", Type: "string", Required: true, Usage: "absolute path of the folder with the source code, plain or file://"},
+		languageArgument,
+		{Name: "rebuild", Type: "boolean", Default: "false", Usage: "start from nothing instead of updating what has changed"},
+	}
+}
+
+// Run updates the index. It blocks for as long as that takes; a cancelled context ends it at once, and what was done so far is used
+// by the next run. Wrong arguments, and a folder without anything to index, are a *[UserError].
+func (t *Index) Run(ctx context.Context, in IndexIn) (*IndexOut, error) {
+	lang, err := language("lang", in.Lang)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := t.files.folder("source_dir", in.SourceDir, in.Roots)
+	if err != nil {
+		return nil, err
+	}
+	index, err := t.indexes.of(folder.path)
+	if err != nil {
+		return nil, err
+	}
+	options := rag.Options{Language: lang, Rebuild: in.Rebuild}
+	if in.Progress != nil {
+		options.Progress = func(done, total int, message string) { in.Progress(float64(done), float64(total), message) }
+	}
+	s, err := index.Update(ctx, options)
+	if err != nil {
+		return nil, indexError(ctx, "source_dir", err)
+	}
+	t.indexes.indexed(folder.path)
+	if s.Failures == nil {
+		s.Failures = []string{}
+	}
+	return &IndexOut{
+		Added: s.Added, Modified: s.Modified, Removed: s.Removed, Unchanged: s.Unchanged, Failed: s.Failed, Failures: s.Failures,
+		Skipped: s.Skipped, Files: s.Files, Chunks: s.Chunks, SourceDir: index.Root(), Index: index.Location(),
+	}, nil
+}
+
+// indexError turns what the caller can put right into a *[UserError].
+func indexError(ctx context.Context, argument string, err error) error {
+	var empty *rag.EmptyError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &empty):
+		return &UserError{
+			Argument: argument, Message: err.Error(), Hint: fmt.Sprintf("give a folder with source code; parsed are %s", joinLanguages()),
+		}
+	case errors.Is(err, rag.ErrMismatch):
+		return &UserError{Message: err.Error()}
+	}
+	return err
+}
