@@ -81,15 +81,15 @@ func joinLanguages() string {
 // nearFunctions returns at most three of the names that are most like a word, the most alike first. A method is often asked for
 // without its type.
 func nearFunctions(word string, names []string) []string {
-	words := map[string]string{} // what may have been meant, to the name
+	words := map[string][]string{} // what may have been meant, to the names
 	var candidates []string
 	for _, name := range names {
 		plain, _, _ := strings.Cut(name, "@")
 		for _, c := range []string{plain, plain[strings.LastIndexByte(plain, '.')+1:]} {
-			if _, ok := words[c]; !ok {
-				words[c] = name
+			if words[c] == nil {
 				candidates = append(candidates, c)
 			}
+			words[c] = append(words[c], name)
 		}
 	}
 	var out []string
@@ -98,8 +98,10 @@ func nearFunctions(word string, names []string) []string {
 		if near == "" {
 			break
 		}
-		if !slices.Contains(out, words[near]) {
-			out = append(out, words[near])
+		for _, name := range words[near] {
+			if !slices.Contains(out, name) && len(out) < 3 {
+				out = append(out, name)
+			}
 		}
 		candidates = slices.DeleteFunc(candidates, func(c string) bool { return c == near })
 	}

@@ -1,0 +1,247 @@
+//go:build cgo
+
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fault-project/fault/rag/duckdb"
+)
+
+const shopPython = `import httpx
+
+
+class Cart:
+    def total(self):
+        return sum(i.price for i in self.items)
+
+
+class Order:
+    def total(self):
+        return self.cart.total()
+
+
+@retry(times=3)
+def fetch_price(sku: str) -> float:
+    """Ask the price service."""
+    return httpx.get(f"{URL}/price/{sku}").json()["price"] < 3 & 1
+`
+
+func shop(t *testing.T) (dir string, guard *FileGuard) {
+	t.Helper()
+	dir = writeTree(t, map[string]string{
+		"shop.py":      shopPython,
+		"broken.py":    "def ok():\n    return 1\n\n\ndef bad(:\n",
+		"latin.py":     "x = '\xe9'\n",
+		"notes.md":     "# Prices\n\nThe price of things.\n",
+		"empty.py":     "x = 1\n",
+		"main.go":      "package main\n\nfunc main() { run() }\n",
+		"sub/other.py": "def fetch_stock(sku):\n    return None\n",
+	})
+	guard, err := NewFileGuard([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, guard
+}
+
+func TestList(t *testing.T) {
+	dir, guard := shop(t)
+	tests := []struct {
+		file, text, says string
+	}{
+		{"shop.py", `["Cart.total","Order.total","fetch_price"]`, ""},
+		{"broken.py", `["ok","bad"]`, ""},
+		{"empty.py", `[]`, ""},
+		{"main.go", `["main"]`, ""},
+		{"latin.py", "", "not UTF-8 text: byte 0xe9 in line 1; convert the file to UTF-8"},
+		{"notes.md", "", "is not in a language that can be read; have python, go"},
+		{"none.py", "", "it does not exist; check the path"},
+		{"sub", "", "is not a file; give a source file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			out, err := NewList(guard).Run(t.Context(), ListIn{File: filepath.Join(dir, tt.file)})
+			if tt.says != "" {
+				wantUserError(t, err, "file", tt.says)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.Text() != tt.text {
+				t.Errorf("text %s, want %s", out.Text(), tt.text)
+			}
+			if (out.Warning != "") != (tt.file == "broken.py") {
+				t.Errorf("warning %q", out.Warning)
+			}
+		})
+	}
+}
+
+func wantUserError(t *testing.T, err error, argument, says string) {
+	t.Helper()
+	var user *UserError
+	if !errors.As(err, &user) || user.Argument != argument || !strings.Contains(err.Error(), says) {
+		t.Errorf("error %v, want a user error about %q that says %q", err, argument, says)
+	}
+}
+
+func TestExtract(t *testing.T) {
+	dir, guard := shop(t)
+	file := filepath.Join(dir, "shop.py")
+	out, err := NewExtract(guard).Run(t.Context(), ExtractIn{File: file, Func: "fetch_price"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text struct{ Full, Body string }
+	if err := json.Unmarshal([]byte(out.Text()), &text); err != nil {
+		t.Fatal(err)
+	}
+	wantBody := "    \"\"\"Ask the price service.\"\"\"\n    return httpx.get(f\"{URL}/price/{sku}\").json()[\"price\"] < 3 & 1"
+	if text.Body != wantBody || text.Full != "@retry(times=3)\ndef fetch_price(sku: str) -> float:\n"+wantBody {
+		t.Errorf("body %q\nfull %q", text.Body, text.Full)
+	}
+	if strings.Contains(out.Text(), `\u003c`) {
+		t.Errorf("text escapes what JSON need not escape: %s", out.Text())
+	}
+	if out.Line != 14 || out.EndLine != 17 || out.Kind != "function" || out.Language != "python" || out.File != file {
+		t.Errorf("out %+v", out)
+	}
+
+	for name, says := range map[string]string{
+		"fetch_prise":      `no function "fetch_prise" in ` + file + `; did you mean fetch_price?`,
+		"totl":             "did you mean Cart.total or Order.total?",
+		"total":            `"total" means 2 definitions; choose Cart.total@5 or Order.total@10`,
+		"nothing_like_it!": "it has Cart.total, Order.total and fetch_price",
+		"":                 "must not be empty",
+	} {
+		_, err := NewExtract(guard).Run(t.Context(), ExtractIn{File: file, Func: name})
+		wantUserError(t, err, "func", says)
+	}
+	_, err = NewExtract(guard).Run(t.Context(), ExtractIn{File: filepath.Join(dir, "empty.py"), Func: "f"})
+	wantUserError(t, err, "func", "it has no functions at all")
+	out, err = NewExtract(guard).Run(t.Context(), ExtractIn{File: file, Func: "total@10"})
+	if err != nil || out.Name != "Order.total" {
+		t.Errorf("total@10: %+v, %v", out, err)
+	}
+}
+
+func TestIndexAndSearch(t *testing.T) {
+	dir, guard := shop(t)
+	indexes := NewIndexes(filepath.Join(t.TempDir(), "index"), duckdb.Open)
+	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
+	ctx := t.Context()
+
+	_, err := search.Run(ctx, SearchIn{Query: "price"})
+	wantUserError(t, err, "source_dir", "no folder was indexed yet")
+	_, err = search.Run(ctx, SearchIn{Query: "price", SourceDir: dir})
+	wantUserError(t, err, "source_dir", "is not indexed yet; index it first")
+
+	calls := 0
+	out, err := index.Run(ctx, IndexIn{SourceDir: "file://" + dir, Lang: "py", Progress: func(done, total float64, _ string) {
+		calls++
+		if done > total {
+			t.Errorf("progress %v of %v", done, total)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Text() != "done" || out.Added != 4 || out.Files != 4 || out.Failed != 1 || out.Skipped["other language"] != 2 || calls != 5 {
+		t.Errorf("index: %+v, %d calls of progress", out, calls)
+	}
+	if len(out.Failures) != 1 || !strings.HasPrefix(out.Failures[0], "latin.py: not UTF-8") {
+		t.Errorf("failures %q", out.Failures)
+	}
+
+	found, err := search.Run(ctx, SearchIn{Query: "ask the service for a price"})
+	if err != nil || len(found.Results) == 0 {
+		t.Fatalf("search: %+v, %v", found, err)
+	}
+	first := found.Results[0]
+	if first.Name != "fetch_price" || first.Path != filepath.Join(dir, "shop.py") || first.Line != 14 || first.EndLine != 17 {
+		t.Errorf("first result %+v", first)
+	}
+	if text := found.Text(); !strings.Contains(text, filepath.Join(dir, "shop.py")+":14-17 function fetch_price (matches ") || !strings.Contains(text, "```python\n@retry") {
+		t.Errorf("text:\n%s", text)
+	}
+	// All languages now; python files are known.
+	if out, err = index.Run(ctx, IndexIn{SourceDir: dir}); err != nil || out.Added != 2 || out.Unchanged != 4 || out.Files != 6 {
+		t.Errorf("index of all languages: %+v, %v", out, err)
+	}
+	found, err = search.Run(ctx, SearchIn{Query: "main", Lang: "golang"})
+	if err != nil || len(found.Results) == 0 || found.Results[0].Why != "definition of main" {
+		t.Errorf("search for main: %+v, %v", found, err)
+	}
+}
+
+func TestCodeArguments(t *testing.T) {
+	dir, guard := shop(t)
+	indexes := NewIndexes(filepath.Join(t.TempDir(), "index"), duckdb.Open)
+	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
+	ctx := t.Context()
+	_, err := index.Run(ctx, IndexIn{SourceDir: dir, Lang: "pyton"})
+	wantUserError(t, err, "lang", `unknown language "pyton"; did you mean "python"? accepted are python, py, `)
+	if err := os.Mkdir(filepath.Join(dir, "nothing"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = index.Run(ctx, IndexIn{SourceDir: filepath.Join(dir, "nothing")})
+	wantUserError(t, err, "source_dir", "nothing to index in")
+	_, err = index.Run(ctx, IndexIn{SourceDir: filepath.Join(dir, "sub"), Lang: "go"})
+	wantUserError(t, err, "source_dir", "no go files to index in "+filepath.Join(dir, "sub")+" (skipped: 1 other language)")
+
+	if _, err := index.Run(ctx, IndexIn{SourceDir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = search.Run(ctx, SearchIn{Query: " ", SourceDir: dir})
+	wantUserError(t, err, "query", "must not be empty")
+	_, err = search.Run(ctx, SearchIn{Query: "x", Kind: "functions"})
+	wantUserError(t, err, "kind", "must be one of function, method")
+	_, err = search.Run(ctx, SearchIn{Query: "x", Limit: 101})
+	wantUserError(t, err, "limit", "between 1 and 100")
+	_, err = search.Run(ctx, SearchIn{Query: "x", MaxTokens: 5})
+	wantUserError(t, err, "max_tokens", "between 100 and 50000")
+	// Another folder does not fit into the same index.
+	_, err = index.Run(ctx, IndexIn{SourceDir: filepath.Join(dir, "sub")})
+	wantUserError(t, err, "", "choose another index directory (--index)")
+
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := index.Run(ctx, IndexIn{SourceDir: dir}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+}
+
+// Without --index every folder has its own index; a folder below an indexed one is searched in that one.
+func TestSearchBelow(t *testing.T) {
+	dir, guard := shop(t)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	indexes := NewIndexes("", duckdb.Open)
+	out, err := NewIndex(guard, indexes).Run(t.Context(), IndexIn{SourceDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cache, _ := os.UserCacheDir(); !strings.HasPrefix(out.Index, filepath.Join(cache, "fault", "index")) {
+		t.Errorf("index in %s", out.Index)
+	}
+	found, err := NewSearch(guard, indexes).Run(t.Context(), SearchIn{Query: "fetch sku", SourceDir: filepath.Join(dir, "sub")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make([]string, len(found.Results))
+	for i, r := range found.Results {
+		names[i] = r.Name
+	}
+	if !slices.Equal(names, []string{"fetch_stock"}) || found.Results[0].Path != filepath.Join(dir, "sub", "other.py") {
+		t.Errorf("results %q", names)
+	}
+}
