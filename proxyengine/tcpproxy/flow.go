@@ -1,0 +1,80 @@
+package tcpproxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/fault"
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// Env is what all listeners of an engine share. All functions are called concurrently.
+type Env struct {
+	// Open begins a flow: it numbers it, decides whether faults can touch it, reports it and returns its faults. The caller fills
+	// in the rest of info before, does not change it afterwards, and calls close once when the flow is over.
+	Open func(info *event.Flow) (faults *fault.Flow, close func())
+	// Sink gets the events.
+	Sink event.Sink
+	// Dialer reaches upstreams.
+	Dialer *Dialer
+	// Stream is handed to relays and readers.
+	Stream stream.Options
+	// Drain is how long open flows may go on once no new ones are accepted.
+	Drain time.Duration
+	// Logger gets what only a developer wants to know; never nil.
+	Logger *slog.Logger
+}
+
+// Flow is a connection on its way through the proxy.
+type Flow struct {
+	env    *Env
+	info   *event.Flow
+	faults *fault.Flow
+	close  func()
+}
+
+// Begin opens a flow. The caller ends it with End.
+func (e *Env) Begin(info *event.Flow) *Flow {
+	faults, closeFlow := e.Open(info)
+	return &Flow{env: e, info: info, faults: faults, close: closeFlow}
+}
+
+// Info identifies the flow in events; not to be changed.
+func (f *Flow) Info() *event.Flow { return f.info }
+
+// Faults is what may happen to the flow.
+func (f *Flow) Faults() *fault.Flow { return f.faults }
+
+// Dial connects to a TCP upstream once no fault keeps it from being dialed. It blocks until then or until ctx is done.
+func (f *Flow) Dial(ctx context.Context, address string) (net.Conn, error) {
+	if err := f.faults.AwaitDial(ctx); err != nil {
+		return nil, err
+	}
+	return f.env.Dialer.DialFlow(ctx, f.info, address)
+}
+
+// Relay moves bytes between client and upstream, which belong to it, until both directions are done or ctx is done. early are
+// bytes that were read from the client before.
+func (f *Flow) Relay(ctx context.Context, client, upstream net.Conn, early []byte) stream.Stats {
+	o := f.env.Stream
+	o.Early = early
+	r := stream.NewRelay(client, upstream, f.faults.Path(), o)
+	f.faults.OnChange(r.Poke)
+	return r.Run(ctx)
+}
+
+// Close ends the interest in faults; it is for callers that report the end themselves, and End does it, too.
+func (f *Flow) Close() { f.close() }
+
+// End closes the flow and reports what became of it.
+func (f *Flow) End(s stream.Stats) {
+	f.close()
+	done := event.Completed{Flow: f.info, At: time.Now(), Up: s.Up, Down: s.Down, Err: s.Err}
+	if !s.FirstDown.IsZero() {
+		done.TTFB = s.FirstDown.Sub(f.info.Start)
+	}
+	f.env.Sink.Send(done)
+}
