@@ -10,20 +10,119 @@ import (
 
 // Tools are the operations that a server offers; those that are nil are left out.
 type Tools struct {
+	Index   *tools.Index
+	Search  *tools.Search
+	List    *tools.List
+	Extract *tools.Extract
 	Impacts []*tools.Impact
 }
 
 // catalog lists the tools that are offered, in the order in which they are of use.
 func (t Tools) catalog() []tool {
 	var list []tool
+	if t.Index != nil {
+		list = append(list, indexTool(t.Index))
+	}
+	if t.Search != nil {
+		list = append(list, searchTool(t.Search))
+	}
+	if t.List != nil {
+		list = append(list, listTool(t.List))
+	}
+	if t.Extract != nil {
+		list = append(list, extractTool(t.Extract))
+	}
 	for _, impact := range t.Impacts {
 		list = append(list, impactTool(impact))
 	}
 	return list
 }
 
-// impactTool sends traffic, which is neither read-only nor repeatable without effect; it destroys nothing by itself. The traffic
-// goes to the endpoint of the caller's choice, so the world is open.
+// indexTool writes, though nothing that anyone else needs: the index, which it can always make again.
+func indexTool(t *tools.Index) tool {
+	return tool{
+		name:  "fault_index_source_code",
+		title: "Index source code",
+		description: "Index the source code of a folder, so that fault_search_code can search it. Only what has changed since the last " +
+			"time is read. Everything stays on this machine. Returns done.",
+		hints:      hints{idempotent: true},
+		readsFiles: true,
+		params:     paramsOf(t.Arguments()),
+		output: object([]string{"files", "chunks"},
+			property{"added", integer}, property{"modified", integer}, property{"removed", integer}, property{"unchanged", integer},
+			property{"failed", integer}, property{"failures", texts},
+			property{"skipped", schema{Type: typeObject, Description: "what was left out, by reason"}},
+			property{"files", integer}, property{"chunks", integer}, property{"source_dir", plainText}, property{"index", plainText},
+		),
+		call: operation(t.Run, func(in *tools.IndexIn, s scope) { in.Roots, in.Progress = s.roots, s.progress }),
+	}
+}
+
+func searchTool(t *tools.Search) tool {
+	return tool{
+		name:  "fault_search_code",
+		title: "Search code",
+		description: "Find the functions and types that matter for a question or name, in a folder that fault_index_source_code indexed. " +
+			"Returns ranked code with path, lines and name, within a token budget.",
+		hints:      readOnly,
+		readsFiles: true,
+		params:     paramsOf(t.Arguments()),
+		output: object([]string{"results"},
+			property{"results", schema{Type: typeArray, Items: ref(object(nil,
+				property{"path", plainText}, property{"line", integer}, property{"end_line", integer}, property{"name", plainText},
+				property{"kind", plainText}, property{"language", plainText}, property{"score", number}, property{"why", plainText},
+				property{"code", plainText}, property{"truncated", boolean},
+			))}},
+			property{"omitted", integer}, property{"source_dir", plainText}, property{"files", integer}, property{"chunks", integer},
+		),
+		call: operation(t.Run, func(in *tools.SearchIn, s scope) { in.Roots = s.roots }),
+	}
+}
+
+func listTool(t *tools.List) tool {
+	return tool{
+		name:        "fault_list_function_names",
+		title:       "List function names",
+		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names.",
+		hints:       readOnly,
+		readsFiles:  true,
+		params:      paramsOf(t.Arguments()),
+		output: object([]string{"functions"},
+			property{"functions", texts}, property{"file", plainText}, property{"language", plainText}, property{"warning", plainText}),
+		call: operation(t.Run, func(in *tools.ListIn, s scope) { in.Roots = s.roots }),
+	}
+}
+
+func extractTool(t *tools.Extract) tool {
+	return tool{
+		name:  "fault_extract_code_block",
+		title: "Extract a function",
+		description: "Return the exact source of a function, method or type of a file: full with signature and decorators, body without. " +
+			"Returns JSON {full, body}.",
+		hints:      readOnly,
+		readsFiles: true,
+		params:     paramsOf(t.Arguments()),
+		output: object([]string{"full", "body"},
+			property{"full", plainText}, property{"body", plainText}, property{"name", plainText}, property{"kind", plainText},
+			property{"file", plainText}, property{"language", plainText}, property{"line", integer}, property{"end_line", integer},
+			property{"warning", plainText}),
+		call: operation(t.Run, func(in *tools.ExtractIn, s scope) { in.Roots = s.roots }),
+	}
+}
+
+// Parts of output schemas.
+var (
+	plainText = schema{Type: typeString}
+	number    = schema{Type: typeNumber}
+	integer   = schema{Type: typeInteger}
+	boolean   = schema{Type: typeBoolean}
+	texts     = schema{Type: typeArray, Items: &schema{Type: typeString}}
+
+	// readOnly are the hints of a tool that looks at files of this machine.
+	readOnly = hints{readOnly: true, idempotent: true}
+)
+
+// impactTool sends traffic of the caller's choice to a service: a load of DELETE requests destroys, and none is undone by another.
 func impactTool(t *tools.Impact) tool {
 	name := strings.ReplaceAll(t.Name(), "_", " ")
 	return tool{
@@ -32,42 +131,27 @@ func impactTool(t *tools.Impact) tool {
 		description: fmt.Sprintf("Measure what %s does to a running HTTP endpoint. %s Sends load to url while the fault is active, after "+
 			"a few calls without it, and returns a Markdown report with response times, errors and objectives. Only loopback targets "+
 			"unless others were allowed.", name, t.Definition().Summary),
-		hints:  hints{openWorld: true},
+		hints:  hints{destructive: true, openWorld: true},
 		params: paramsOf(t.Arguments()),
 		output: impactOutput,
 		call:   operation(t.Run, func(in *tools.ImpactIn, s scope) { in.Progress = s.progress }),
 	}
 }
 
-var impactOutput = object(nil,
+var impactOutput = object([]string{"report", "verdict"},
 	property{"report", schema{Type: typeString, Description: "the whole report, in Markdown"}},
-	property{"fault", schema{Type: typeString}},
-	property{"url", schema{Type: typeString}},
+	property{"fault", plainText}, property{"url", plainText},
 	property{"verdict", schema{Type: typeString, Enum: []string{"passed", "failed"}}},
 	property{"slos", schema{Type: typeArray, Items: ref(object(nil,
-		property{"type", schema{Type: typeString}},
-		property{"title", schema{Type: typeString}},
-		property{"objective", schema{Type: typeNumber}},
-		property{"threshold", schema{Type: typeNumber}},
-		property{"passed", schema{Type: typeBoolean}},
-		property{"actual", schema{Type: typeNumber}},
+		property{"type", plainText}, property{"title", plainText}, property{"objective", number}, property{"threshold", number},
+		property{"passed", boolean}, property{"actual", number},
 	))}},
-	property{"calls", schema{Type: typeInteger}},
-	property{"errors", schema{Type: typeInteger}},
-	property{"timeouts", schema{Type: typeInteger}},
-	property{"p50_ms", schema{Type: typeNumber}},
-	property{"p95_ms", schema{Type: typeNumber}},
-	property{"p99_ms", schema{Type: typeNumber}},
-	property{"baseline_calls", schema{Type: typeInteger}},
-	property{"baseline_errors", schema{Type: typeInteger}},
-	property{"baseline_p50_ms", schema{Type: typeNumber}},
+	property{"calls", integer}, property{"errors", integer}, property{"timeouts", integer},
+	property{"p50_ms", number}, property{"p95_ms", number}, property{"p99_ms", number},
+	property{"baseline_calls", integer}, property{"baseline_errors", integer}, property{"baseline_p50_ms", number},
 	property{"added_p50_ms", schema{Type: typeNumber, Description: "what the fault added to the median"}},
-	property{"planned_rps", schema{Type: typeNumber}},
-	property{"achieved_rps", schema{Type: typeNumber}},
-	property{"faults_applied", schema{Type: typeInteger}},
-	property{"notes", schema{Type: typeArray, Items: &schema{Type: typeString}}},
-	property{"seed", schema{Type: typeInteger}},
-	property{"source", schema{Type: typeString}},
+	property{"planned_rps", number}, property{"achieved_rps", number}, property{"faults_applied", integer},
+	property{"notes", texts}, property{"seed", integer}, property{"source", plainText},
 )
 
 func ref(s schema) *schema { return &s }

@@ -3,7 +3,6 @@ package mcp
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 )
 
 // schema is a JSON Schema as it goes to the client. It has only what clients are known to understand: one plain type for every
@@ -81,17 +80,11 @@ func objectOf(params []param) schema {
 	return object
 }
 
-// object returns a closed schema with the given properties; those that are named in optional may be absent.
-func object(optional []string, props ...property) schema {
-	closed := schema{Type: typeObject, AdditionalProperties: new(bool)}
+// object returns the schema of what a tool answers: the properties that are always there are required only where a client would be
+// lost without them, and others may be added, because the list of tools is read into every conversation and must stay short.
+func object(required []string, props ...property) schema {
 	list := properties(props)
-	closed.Properties = &list
-	for _, p := range props {
-		if !slices.Contains(optional, p.name) {
-			closed.Required = append(closed.Required, p.name)
-		}
-	}
-	return closed
+	return schema{Type: typeObject, Properties: &list, Required: required}
 }
 
 func (s schema) json() json.RawMessage {

@@ -5,7 +5,7 @@ import "strings"
 
 // Of returns the candidate that name was most likely meant to be, "" when none is near. Nearness is the Damerau–Levenshtein
 // distance (optimal string alignment) with a limit of a third of the name's length, at least 1; a candidate that begins with
-// name, or ends with it as a word of its own, is one step away. Of equally near ones the first wins.
+// name, or ends with it as a word of its own, or that name begins with, is one step away. Of equally near ones the first wins.
 func Of(name string, candidates []string) string {
 	name = strings.ToLower(name)
 	if name == "" {
@@ -15,7 +15,7 @@ func Of(name string, candidates []string) string {
 	for _, c := range candidates {
 		lower := strings.ToLower(c)
 		d := distance(name, lower)
-		if len(name) >= 3 && (strings.HasPrefix(lower, name) || strings.HasSuffix(lower, "-"+name) || strings.HasSuffix(lower, "_"+name)) {
+		if len(name) >= 3 && begins(lower, name) || len(lower) >= 3 && strings.HasPrefix(name, lower) {
 			d = min(d, 1)
 		}
 		if d < bestDistance {
@@ -23,6 +23,11 @@ func Of(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// begins reports whether name is the beginning of s, or its last word.
+func begins(s, name string) bool {
+	return strings.HasPrefix(s, name) || strings.HasSuffix(s, "-"+name) || strings.HasSuffix(s, "_"+name)
 }
 
 // distance is the optimal string alignment distance of two short ASCII names.

@@ -15,6 +15,7 @@ func TestOf(t *testing.T) {
 		{"loglevel", "log-level"},
 		{"latency", "with-latency"}, // a whole word of it
 		{"prox", "proxy"},
+		{"proxying", "proxy"}, // the other way round
 		{"banana", ""},
 		{"x", ""},
 		{"", ""},

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/fault-project/fault/mcp"
+	"github.com/fault-project/fault/rag"
+	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/scenarios/runner"
 	"github.com/fault-project/fault/tools"
@@ -17,7 +19,16 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 	if err != nil {
 		return offered, err
 	}
+	files, err := tools.NewFileGuard(o.AllowDirs)
+	if err != nil {
+		return offered, err
+	}
+	indexes := tools.NewIndexes(o.Index, func(dir string) (rag.Store, error) { return duckdb.Open(dir) })
+	offered.Search = tools.NewSearch(files, indexes)
+	offered.List = tools.NewList(files)
+	offered.Extract = tools.NewExtract(files)
 	if !o.ReadOnly {
+		offered.Index = tools.NewIndex(files, indexes)
 		offered.Impacts = tools.Impacts(targets, o.runScenarios)
 	}
 	return offered, nil

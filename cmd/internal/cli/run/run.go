@@ -82,8 +82,14 @@ func (o *Options) validate() error {
 	if o.NoUI && o.Tail {
 		return cli.Usagef("use one of them", "--tail prints traffic and --no-ui prints nothing")
 	}
-	_, err := o.config()
-	return err
+	config, err := o.config()
+	if err != nil {
+		return err
+	}
+	if _, err := proxyengine.New(config); err != nil {
+		return cli.Usagef("", "%w", err)
+	}
+	return nil
 }
 
 // config makes the engine's configuration; every error is about the command line.
@@ -128,7 +134,7 @@ func (o *Options) run(ctx context.Context) error {
 	config.Sink = screen.sink
 	engine, err := proxyengine.New(config)
 	if err != nil {
-		return cli.Usagef("", "%w", err)
+		return err
 	}
 	if err := engine.Start(ctx); err != nil {
 		return err
