@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -88,7 +87,7 @@ func (d *decoder) plain(n ast.Node, path string) ast.Node {
 			name := v.Value.GetToken().Value
 			target, ok := d.anchors[name]
 			if !ok {
-				d.add(n, path, "", "the alias *%s stands for nothing: no anchor &%s before it", name, name)
+				d.add(n, path, "", "the alias *%s stands for nothing: no anchor of that name before it", shorten(name))
 				return nil
 			}
 			n = target
@@ -384,67 +383,6 @@ func (d *decoder) value(n ast.Node, path string) any {
 		s, _ := scalarText(v)
 		return s
 	}
-}
-
-// scalarText returns the text of a scalar: of one that is not text, as it is written.
-func scalarText(n ast.Node) (string, bool) {
-	switch v := n.(type) {
-	case *ast.StringNode:
-		return v.Value, true
-	case *ast.LiteralNode:
-		return v.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
-}
-
-func numberOf(n ast.Node) (float64, bool) {
-	switch v := n.(type) {
-	case *ast.IntegerNode:
-		switch i := v.Value.(type) {
-		case int64:
-			return float64(i), true
-		case uint64:
-			return float64(i), true
-		}
-	case *ast.FloatNode:
-		return v.Value, !math.IsInf(v.Value, 0) && !math.IsNaN(v.Value)
-	case *ast.StringNode:
-		// The parser takes 1e3 for text unless it has a point or a sign; YAML 1.2 and JSON do not.
-		if v.Token.Type == token.StringType && strings.ContainsAny(v.Value, "eE") && strings.Trim(v.Value, "0123456789.eE+-") == "" {
-			f, err := strconv.ParseFloat(v.Value, 64)
-			return f, err == nil
-		}
-	}
-	return 0, false
-}
-
-// kindOf says what a node is, in the words of a message.
-func kindOf(n ast.Node) string {
-	switch v := n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "an object"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.StringNode:
-		return "the text " + strconv.Quote(shorten(v.Value))
-	case *ast.LiteralNode:
-		return "the text " + strconv.Quote(shorten(v.Value.Value))
-	case nil, *ast.NullNode:
-		return "nothing"
-	default:
-		return shorten(n.GetToken().Value)
-	}
-}
-
-// shorten keeps a message in one line of bearable length.
-func shorten(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }
 
 func join(path, name string) string {

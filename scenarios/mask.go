@@ -18,8 +18,9 @@ var secretHeaders = []string{
 }
 
 // secretWords betray a credential wherever they stand in a header's or parameter's name ("X-Api-Key", "access_token").
-var secretWords = []string{"apikey", "token", "secret", "password", "passwd", "credential", "session", "signature", "accesskey", "authkey",
-	"privatekey"}
+var secretWords = []string{
+	"apikey", "token", "secret", "password", "passwd", "credential", "session", "signature", "accesskey", "authkey", "privatekey",
+}
 
 var (
 	// userInfo is the part of a URL between its scheme and an @ that stands before the path. Secrets with a slash in them are

@@ -52,12 +52,13 @@ func documents(data string) []document {
 		b.Reset()
 	}
 	for l := range strings.Lines(data) {
-		switch marker, rest := cutMarker(l); {
-		case marker == "---":
+		marker, rest := cutMarker(l)
+		switch marker {
+		case "---":
 			flush()
 			start = line
 			b.WriteString("   " + rest)
-		case marker == "...":
+		case "...":
 			flush()
 			start = line + 1
 		default:

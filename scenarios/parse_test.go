@@ -83,7 +83,9 @@ func TestLoadBad(t *testing.T) {
 			if err == nil || loaded != nil {
 				t.Fatalf("loaded %v without an error", loaded)
 			}
-			golden(t, "bad/"+filepath.Base(file)+".golden", []byte(err.Error()+"\n"))
+			// The list of faults grows without a change here.
+			text := strings.ReplaceAll(err.Error(), strings.Join(kinds(), ", "), "KINDS")
+			golden(t, "bad/"+filepath.Base(file)+".golden", []byte(text+"\n"))
 		})
 	}
 }
@@ -175,9 +177,10 @@ func TestValidateInCode(t *testing.T) {
 
 func TestParseHostile(t *testing.T) {
 	const head = "title: A\nitems:\n  - call: {method: GET, url: http://h/}\n    context:\n      faults:\n"
-	aliases := head + "        - &a0 {type: latency, mean: 1, x: 1}\n"
+	var aliases strings.Builder
+	aliases.WriteString(head + "        - &a0 {type: latency, mean: 1, x: 1}\n")
 	for i := range 20 {
-		aliases += fmt.Sprintf("        - &a%d {type: [%s]}\n", i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 20))
+		fmt.Fprintf(&aliases, "        - &a%d {type: [%s]}\n", i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 20))
 	}
 	for name, text := range map[string]string{
 		"brackets":      strings.Repeat("[", 100_000),
@@ -186,7 +189,7 @@ func TestParseHostile(t *testing.T) {
 		"alias of self": "&a [*a]",
 		"merge of self": "&a {<<: *a}",
 		"many values":   "title: A\nitems:\n" + strings.Repeat("- *x\n", 50_000),
-		"laughs":        aliases,
+		"laughs":        aliases.String(),
 		"deep setting":  head + "        - {type: latency, mean: " + strings.Repeat("[", 50) + strings.Repeat("]", 50) + "}\n",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,10 +3,11 @@ package scenarios
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing that is wrong, or worth knowing, in a scenario.
-type Problem struct {
+type Problem struct { //nolint:errname // a line of a list; "problem" is what users are told
 	// File, Line and Column (from 1) say where; they are empty for scenarios built in code, and Line is 0 where only the file is
 	// meant.
 	File         string
@@ -30,15 +31,25 @@ func (p Problem) Error() string {
 	case p.Path != "":
 		fmt.Fprintf(&b, "%s: ", p.Path)
 	}
-	b.WriteString(p.Message)
+	b.WriteString(oneLine(p.Message))
 	if p.Nearest != "" {
 		fmt.Fprintf(&b, "; did you mean %q?", p.Nearest)
 	}
 	return b.String()
 }
 
+// oneLine replaces control characters, line breaks among them, which names in a file may hold.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
 // Problems is the error of [Load], [Parse] and [Scenario.Validate]: everything that is wrong, in order of appearance.
-type Problems []Problem
+type Problems []Problem //nolint:errname // as Problem
 
 // Error has one line for each problem.
 func (ps Problems) Error() string {

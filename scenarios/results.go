@@ -131,10 +131,11 @@ type Got struct {
 type Decision string
 
 const (
-	// Success and Failure say that the expectation was decided.
+	// Success says that what was expected came true.
 	Success Decision = "success"
+	// Failure says that it did not.
 	Failure Decision = "failure"
-	// Unknown says that it was not: under load, or because the call was never made.
+	// Unknown says that nothing was decided: under load, or because the call was never made.
 	Unknown Decision = "unknown"
 )
 
@@ -250,10 +251,10 @@ func (c *CallResult) Failed() bool {
 }
 
 // ItemFailed reports whether item i of the scenario failed: a call's expectation did, or the item demands that its SLOs hold and
-// one does not. It panics if i is out of range.
+// one does not, or no call was made at all. It panics if i is out of range.
 func (s *ScenarioResult) ItemFailed(i int) bool {
 	r := &s.Results[i]
-	if r.FailureCounts > 0 {
+	if r.FailureCounts > 0 || len(r.Results) == 0 {
 		return true
 	}
 	if i >= len(s.Scenario.Items) {

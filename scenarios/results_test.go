@@ -320,7 +320,8 @@ func TestFailed(t *testing.T) {
 		want   bool
 	}{
 		"no failure":              {Item{}, ItemResult{Results: calls(1)}, false},
-		"failures":                {Item{}, ItemResult{FailureCounts: 1}, true},
+		"failures":                {Item{}, ItemResult{Results: calls(1), FailureCounts: 1}, true},
+		"no calls":                {Item{}, ItemResult{}, true},
 		"objective met":           {demanding, ItemResult{Results: calls(1)}, false},
 		"objective missed":        {demanding, ItemResult{Results: calls(20)}, true},
 		"missed and not demanded": {relaxed, ItemResult{Results: calls(20)}, false},

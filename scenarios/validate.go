@@ -57,7 +57,7 @@ func (c *checker) call(path string, call Call, config *Config) {
 	switch {
 	case call.Method == "":
 		c.add(path+".method", "the call has no method: write method: GET or another HTTP method")
-	case !isToken(call.Method) || call.Method == "CONNECT":
+	case !isToken(call.Method) || call.Method == "CONNECT": //nolint:usestdlibvars // net/http stays out of this package
 		c.add(path+".method", "%q is no method of a call: use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS", shorten(call.Method))
 	}
 	if call.URL == "" {
@@ -100,10 +100,8 @@ func (c *checker) headers(path string, headers map[string]string) {
 
 // isToken reports whether s is a token of RFC 9110 section 5.6.2.
 func isToken(s string) bool {
-	const special = "!#$%&'*+-.^_`|~"
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(special, r))
-	})
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
+	return s != "" && strings.Trim(s, letters) == ""
 }
 
 func (c *checker) context(path string, ctx *Context) {
@@ -149,8 +147,10 @@ func (c *checker) strategy(path string, s *Strategy) {
 		}
 	default:
 		known := []string{string(ModeSingle), string(ModeRepeat), string(ModeLoad)}
-		c.problems = append(c.problems, Problem{Path: path + ".mode", Nearest: nearest(string(s.Mode), known),
-			Message: fmt.Sprintf("unknown mode %q; known are single, repeat and load", shorten(string(s.Mode)))})
+		c.problems = append(c.problems, Problem{
+			Path: path + ".mode", Nearest: nearest(string(s.Mode), known),
+			Message: fmt.Sprintf("unknown mode %q; known are single, repeat and load", shorten(string(s.Mode))),
+		})
 	}
 }
 
@@ -189,8 +189,10 @@ func (c *checker) slo(path string, s SLO) {
 	case s.Type == "":
 		c.add(path+".slo_type", "the SLO has no slo_type: write latency, error or availability")
 	case !slices.Contains(known, string(s.Type)):
-		c.problems = append(c.problems, Problem{Path: path + ".slo_type", Nearest: nearest(string(s.Type), known),
-			Message: fmt.Sprintf("unknown slo_type %q; known are latency, error and availability", shorten(string(s.Type)))})
+		c.problems = append(c.problems, Problem{
+			Path: path + ".slo_type", Nearest: nearest(string(s.Type), known),
+			Message: fmt.Sprintf("unknown slo_type %q; known are latency, error and availability", shorten(string(s.Type))),
+		})
 	case s.Type == SLOLatency && !(s.Threshold > 0):
 		c.add(path+".threshold", "a latency SLO needs a threshold in milliseconds above 0, not %s", formatNumber(s.Threshold))
 	case s.Type == SLOError && !(s.Threshold > 0 && s.Threshold <= 100):
@@ -220,9 +222,10 @@ func (s Scenario) Notes() []Problem {
 // Notes returns what a reader of the item's results should know, one sentence each: expectations that its strategy does not decide,
 // and schedules that mean something else than they may seem to.
 func (it Item) Notes() []string {
-	var notes []string
-	for _, p := range it.notes() {
-		notes = append(notes, p.Message)
+	problems := it.notes()
+	notes := make([]string, len(problems))
+	for i, p := range problems {
+		notes[i] = p.Message
 	}
 	return notes
 }
@@ -231,8 +234,10 @@ func (it Item) notes() []Problem {
 	var notes []Problem
 	load := it.Mode() == ModeLoad
 	if e := it.Expect; e != nil && load && (e.Status != nil || e.ResponseTimeUnder != nil) {
-		notes = append(notes, Problem{Path: "expect",
-			Message: "Under load, status and response_time_under of expect are not decided; the SLOs are."})
+		notes = append(notes, Problem{
+			Path:    "expect",
+			Message: "Under load, status and response_time_under of expect are not decided; the SLOs are.",
+		})
 	}
 	for i, spec := range it.Context.Faults {
 		if message := scheduleNote(spec, load, it.LoadDuration()); message != "" {

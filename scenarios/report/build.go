@@ -37,7 +37,7 @@ func buildItem(item *scenarios.Item, r *scenarios.ItemResult) Item {
 }
 
 func faults(item *scenarios.Item) []Fault {
-	out := []Fault{}
+	out := make([]Fault, 0, len(item.Context.Faults))
 	for _, spec := range item.Context.Faults {
 		f := Fault{Type: string(spec.Kind()), Description: spec.Describe()}
 		if total := item.LoadDuration(); total > 0 {
@@ -115,13 +115,14 @@ func latencies(times []float64) []Percentile {
 }
 
 func objectives(item *scenarios.Item, calls []scenarios.CallResult) []SLO {
-	var out []SLO
-	for _, o := range scenarios.JudgeSLOs(item, calls) {
+	outcomes := scenarios.JudgeSLOs(item, calls)
+	out := make([]SLO, 0, len(outcomes))
+	for _, o := range outcomes {
 		slo := SLO{
 			Type: o.SLO.Type, Title: o.SLO.Title, Passed: o.Met, Actual: o.Actual, Limit: o.Limit,
 			Over: o.Over, Share: share(o.Over, o.Calls),
 		}
-		unit, name := "", ""
+		var unit, name string
 		switch o.SLO.Type {
 		case scenarios.SLOLatency:
 			unit = "ms"
@@ -254,7 +255,8 @@ func notes(item *scenarios.Item, r *scenarios.ItemResult, out *Item) []string {
 	case n == 0:
 		all = append(all, "No call was made.")
 	case out.Overview.Errors > 0:
-		all = append(all, fmt.Sprintf("%d of %d calls ended in an error; the percentiles contain the time that they took.", out.Overview.Errors, n))
+		all = append(all, fmt.Sprintf("%d of %d calls ended in an error; the percentiles contain the time that they took.",
+			out.Overview.Errors, n))
 	}
 	if a := out.Added; a != nil && a.BaselineErrors > 0 {
 		all = append(all, fmt.Sprintf("%d of %d calls without faults ended in an error, too: the service had a problem of its own.",
@@ -278,7 +280,8 @@ func unapplied(item *scenarios.Item, seen []Applied) []string {
 	for _, spec := range item.Context.Faults {
 		kind := string(spec.Kind())
 		if !slices.ContainsFunc(seen, func(a Applied) bool { return a.Type == kind && a.Count > 0 }) {
-			out = append(out, fmt.Sprintf("The %s fault was never applied: no traffic that it covers went through the proxy while it was active.", kind))
+			out = append(out, fmt.Sprintf("The %s fault was never applied: no traffic that it covers went through the proxy "+
+				"while it was active.", kind))
 		}
 	}
 	return out

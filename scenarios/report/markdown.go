@@ -96,7 +96,8 @@ func (it *Item) figures(b *bytes.Buffer) {
 		low, high, mean = "-", "-", "-"
 	}
 	b.WriteString("**Run Overview**:\n\n" +
-		"| Num. Requests | Num. Errors | Min. Response Time | Max Response Time | Mean Latency (ms) | Expectation Failures | Total Time |\n" +
+		"| Num. Requests | Num. Errors | Min. Response Time | Max Response Time | Mean Latency (ms) " +
+		"| Expectation Failures | Total Time |\n" +
 		"|-----------|---------|--------------------|-------------------|-------------------|----------------------|------------|\n")
 	fmt.Fprintf(b, "| %d | %s | %s | %s | %s | %d | %s |\n\n", o.Requests, counted(o.Errors, o.ErrorRate), low, high, mean,
 		o.ExpectationFailures, elapsed(time.Duration(o.TotalTime*float64(time.Millisecond))))
