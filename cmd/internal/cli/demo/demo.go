@@ -1,4 +1,5 @@
-// Package demo is the commands below `fault demo`: the demo application, to try faults on.
+// Package demo is the commands `fault demo run`, the demo application, and `fault demo tour`, which shows on that application what
+// an editor can ask the MCP server.
 package demo
 
 import (
@@ -9,5 +10,5 @@ import (
 
 // New returns the command and the commands below it.
 func New(f *cli.Factory) *cobra.Command {
-	return cli.Group("demo", "Try fault on a small application that comes with it", NewRun(f, nil))
+	return cli.Group("demo", "Try fault on a small application that comes with it", NewRun(f, nil), NewTour(f, nil))
 }

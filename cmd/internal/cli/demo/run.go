@@ -45,27 +45,29 @@ func NewRun(f *cli.Factory, runF cli.RunFunc[RunOptions]) *cobra.Command {
 	flags := cli.FlagsOf(cmd, "Demo application")
 	flags.String(&o.Address, "address", "FAULT_DEMO_ADDR", demo.DefaultAddress, "listen on the IP `ADDRESS`, like the first argument")
 	flags.Int(&o.Port, "port", "FAULT_DEMO_PORT", demo.DefaultPort, "listen on `PORT`, like the second argument; 0 takes a free one")
-	flags.String(&o.Upstream, "upstream", "FAULT_DEMO_UPSTREAM", "", "call `URL` from /ping and /multi instead of the application's own /echo")
+	flags.String(&o.Upstream, "upstream", "FAULT_DEMO_UPSTREAM", "",
+		"call `URL` from /ping and /multi instead of the application's own /echo")
 	return cmd
 }
 
 // complete takes the arguments in, which beat the flags, and checks the result.
 func (o *RunOptions) complete(args []string) error {
+	const hint = "for example: fault demo run 127.0.0.1 7070"
 	if len(args) > 0 {
 		o.Address = args[0]
 	}
 	if len(args) > 1 {
 		port, err := strconv.Atoi(args[1])
 		if err != nil {
-			return cli.Usagef("for example: fault demo run 127.0.0.1 7070", "invalid port %q: it must be a whole number", args[1])
+			return cli.Usagef(hint, "invalid port %q: it must be a whole number", args[1])
 		}
 		o.Port = port
 	}
 	if _, err := netip.ParseAddr(o.Address); err != nil && o.Address != "localhost" {
-		return cli.Usagef("for example: fault demo run 127.0.0.1 7070", "invalid address %q: it must be an IP address or localhost", o.Address)
+		return cli.Usagef(hint, "invalid address %q: it must be an IP address or localhost", o.Address)
 	}
 	if o.Port < 0 || o.Port > 65535 {
-		return cli.Usagef("for example: fault demo run 127.0.0.1 7070", "invalid port %d: it must be from 0 to 65535", o.Port)
+		return cli.Usagef(hint, "invalid port %d: it must be from 0 to 65535", o.Port)
 	}
 	return nil
 }
