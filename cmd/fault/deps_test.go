@@ -44,7 +44,7 @@ var rooms = []room{
 		reason: "the only user of the driver"},
 	{pkg: "scenarios", may: []string{"proxyengine/fault", "proxyengine/schedule", "proxyengine", "internal/nearest"},
 		never: []string{"scenarios/runner", "scenarios/report"}, reason: "the file format is read without running anything"},
-	{pkg: "scenarios/runner", may: []string{"scenarios", "proxyengine", "proxyengine/event", "proxyengine/fault", "proxyengine/schedule"},
+	{pkg: "scenarios/runner", may: []string{"scenarios", "proxyengine", "proxyengine/event", "proxyengine/fault", "proxyengine/schedule", "proxyengine/stream"},
 		never: []string{"scenarios/report", "cmd/..."}, reason: "what a run found is not presented here"},
 	{pkg: "scenarios/report", may: []string{"scenarios", "proxyengine/fault", "proxyengine/schedule"},
 		never: []string{"scenarios/runner"}, reason: "results in, report out"},
