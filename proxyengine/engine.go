@@ -34,6 +34,7 @@ type Engine struct {
 	options stream.Options
 	tls     *tls.Config // base for connections to upstreams; nil in production
 	flows   *flows
+	bind    func(ctx context.Context, address, mapping string) (net.Listener, error)
 
 	replaced chan struct{} // tells the schedule loop that the program is another
 
@@ -75,7 +76,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, options: stream.Options{Clock: stream.Precise()}, flows: newFlows(program.selection), program: program,
-		replaced: make(chan struct{}, 1),
+		bind: bind, replaced: make(chan struct{}, 1),
 	}
 	e.env = tcpproxy.Env{
 		Open: e.open, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,
@@ -111,7 +112,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	var proxy *door
 	if e.cfg.ProxyAddress != "" {
-		ln, err := bind(ctx, e.cfg.ProxyAddress, "")
+		ln, err := e.bind(ctx, e.cfg.ProxyAddress, "")
 		if err != nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (e *Engine) Start(ctx context.Context) error {
 func (e *Engine) bindAll(ctx context.Context, list []Mapping) ([]*door, error) {
 	var doors []*door
 	for _, m := range list {
-		ln, err := bind(ctx, m.Bind.String(), m.String())
+		ln, err := e.bind(ctx, m.Bind.String(), m.String())
 		if err != nil {
 			for _, d := range doors {
 				d.ln.Close()

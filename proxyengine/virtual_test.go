@@ -1,0 +1,502 @@
+package proxyengine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/fault"
+	"github.com/fault-project/fault/proxyengine/stream"
+)
+
+// memory is a network of pipes inside a synctest bubble: addresses are names, dialing takes no time.
+type memory struct {
+	mu        sync.Mutex
+	listeners map[string]*memoryListener
+}
+
+type memoryListener struct {
+	net   *memory
+	name  memoryAddr
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+type memoryAddr string
+
+func (memoryAddr) Network() string  { return "memory" }
+func (a memoryAddr) String() string { return string(a) }
+
+func newMemory() *memory { return &memory{listeners: map[string]*memoryListener{}} }
+
+func (m *memory) listen(name string) *memoryListener {
+	l := &memoryListener{net: m, name: memoryAddr(name), conns: make(chan net.Conn), done: make(chan struct{})}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.listeners[name] = l
+	return l
+}
+
+func (m *memory) dial(ctx context.Context, _, name string) (net.Conn, error) {
+	m.mu.Lock()
+	l := m.listeners[name]
+	m.mu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("nothing listens on %s", name)
+	}
+	near, far := net.Pipe()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *memoryListener) Addr() net.Addr { return l.name }
+
+// world is an engine with an upstream "up:80", all in memory, in virtual time.
+type world struct {
+	*Engine
+	net     *memory
+	journal journal
+	conns   atomic.Int32 // of the upstream, ever
+	closed  atomic.Int32
+}
+
+// inBubble runs test in virtual time, with an engine that has cfg, the HTTP proxy "127.0.0.1:3180" and whatever mappings cfg has.
+func inBubble(t *testing.T, cfg Config, upstream http.HandlerFunc, test func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{net: newMemory()}
+		cfg.ProxyAddress, cfg.Sink, cfg.Drain = "127.0.0.1:3180", w.journal.sink, -1
+		e, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Engine = e
+		e.bind = func(_ context.Context, address, _ string) (net.Listener, error) { return w.net.listen(address), nil }
+		e.options.Clock = stream.Runtime()
+		e.env.Stream = e.options
+		e.env.Dialer.Connect = w.net.dial
+		srv := &http.Server{Handler: upstream, ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				w.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				w.closed.Add(1)
+			}
+		}}
+		go func() { _ = srv.Serve(w.net.listen("up:80")) }()
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx) }()
+		synctest.Wait()
+		test(t, w)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		srv.Close()
+		time.Sleep(time.Minute) // handlers of the upstream may still sleep
+	})
+}
+
+// client is an HTTP client in the memory network; addresses of mappings are dialed as they are, the rest goes through the proxy.
+func (w *world) client(t *testing.T, pooled, proxied bool) *http.Client {
+	tr := &http.Transport{DialContext: w.net.dial, DisableKeepAlives: !pooled}
+	if proxied {
+		tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3180"})
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+func echoHandler(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	w.Write(append([]byte("echo "), body...))
+}
+
+func TestLatencyCountsExchanges(t *testing.T) {
+	for _, side := range []fault.Side{fault.Client, fault.Server} {
+		for _, direction := range []fault.Direction{fault.Ingress, fault.Egress} {
+			for _, scope := range []fault.Scope{fault.ScopeConnection, fault.ScopeTurn, fault.ScopeChunk} {
+				l := latency(300, func(l *fault.Latency) { l.Side, l.Direction, l.Scope = side, direction, scope })
+				cfg := Config{
+					Mappings: []Mapping{mapping(t, "9090=http://up:80")}, Program: Program{Faults: []fault.Spec{l}},
+				}
+				t.Run(fmt.Sprintf("%s/%s/%s", side, direction, scope), func(t *testing.T) {
+					inBubble(t, cfg, echoHandler, func(t *testing.T, w *world) {
+						for _, pooled := range []bool{true, false} {
+							for _, url := range []string{"http://127.0.0.1:9090/x", "http://up:80/x"} {
+								proxied := strings.Contains(url, "up")
+								c := w.client(t, pooled, proxied)
+								for range 3 {
+									for _, body := range []string{"", "hello"} {
+										begin := time.Now()
+										resp, err := c.Post(url, "text/plain", strings.NewReader(body))
+										if err != nil {
+											t.Fatal(err)
+										}
+										answer, _ := io.ReadAll(resp.Body)
+										if string(answer) != "echo "+body {
+											t.Errorf("%s: %q", url, answer)
+										}
+										if took := time.Since(begin); took != 300*time.Millisecond {
+											t.Errorf("pooled %t, %s, body %q: took %s, want 300ms", pooled, url, body, took)
+										}
+									}
+								}
+							}
+						}
+						delays := of[event.Applied](&w.journal)
+						if want := 24; len(delays) < want {
+							t.Errorf("%d events of faults, want at least %d", len(delays), want)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func TestHoleCoversItsPartOfALoad(t *testing.T) {
+	for _, direction := range []fault.Direction{fault.Ingress, fault.Egress, fault.Both} {
+		t.Run(string(direction), func(t *testing.T) {
+			cfg := Config{Program: Program{
+				Faults: []fault.Spec{hole(direction, "start:45%,duration:10%")}, Total: 10 * time.Second,
+			}, Mappings: []Mapping{mapping(t, "9090=http://up:80")}}
+			var heard atomic.Int32
+			handler := func(w http.ResponseWriter, r *http.Request) { heard.Add(1); echoHandler(w, r) }
+			inBubble(t, cfg, handler, func(t *testing.T, w *world) {
+				begin := time.Now()
+				c := w.client(t, true, false)
+				c.Timeout = time.Second
+				var calls sync.WaitGroup
+				for i := range 100 {
+					calls.Go(func() {
+						at := time.Duration(i)*100*time.Millisecond + 50*time.Millisecond
+						time.Sleep(at)
+						resp, err := c.Post("http://127.0.0.1:9090/", "", strings.NewReader("x"))
+						lost := at >= 4500*time.Millisecond && at < 5500*time.Millisecond
+						switch {
+						case err != nil && !lost:
+							t.Errorf("call at %s: %v", at, err)
+						case err == nil && lost:
+							t.Errorf("call at %s got through the hole", at)
+						case err == nil:
+							_, _ = io.Copy(io.Discard, resp.Body)
+							resp.Body.Close()
+						default:
+							if took := time.Since(begin) - at; took != time.Second {
+								t.Errorf("call at %s was given up after %s", at, took)
+							}
+						}
+					})
+				}
+				calls.Wait()
+				want := int32(100)
+				if direction != fault.Ingress {
+					want = 90
+				}
+				if heard.Load() != want {
+					t.Errorf("the upstream heard %d calls, want %d", heard.Load(), want)
+				}
+				synctest.Wait()
+				completed := of[event.Completed](&w.journal)
+				if len(completed) != 100 {
+					t.Errorf("%d exchanges completed, want 100: the lost ones must be released", len(completed))
+				}
+				if len(of[event.FaultsChanged](&w.journal)) != 3 {
+					t.Errorf("changes: %+v", of[event.FaultsChanged](&w.journal))
+				}
+				for _, c := range of[event.FaultsChanged](&w.journal)[1:] {
+					if c.Offset != 4500*time.Millisecond && c.Offset != 5500*time.Millisecond {
+						t.Errorf("a change at %s", c.Offset)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestHoleSwallowsLargeRequests(t *testing.T) {
+	for _, side := range []fault.Side{fault.Client, fault.Server} {
+		for _, expect := range []bool{false, true} {
+			b := hole(fault.Both, "")
+			b.Side = side
+			inBubble(t, Config{Program: Program{Faults: []fault.Spec{b}}}, echoHandler, func(t *testing.T, w *world) {
+				c := w.client(t, true, true)
+				c.Timeout = 30 * time.Second
+				body := bytes.NewReader(make([]byte, 10<<20))
+				req, _ := http.NewRequest("POST", "http://up:80/", body)
+				if expect {
+					req.Header.Set("Expect", "100-continue")
+				}
+				_, err := c.Do(req)
+				if err == nil {
+					t.Fatal("an answer came out of the hole")
+				}
+				if body.Len() != 0 {
+					t.Errorf("%d bytes could not be sent into the hole", body.Len())
+				}
+				synctest.Wait()
+				if got := of[event.Completed](&w.journal); len(got) != 1 || got[0].Err == nil {
+					t.Errorf("completed: %+v", got)
+				}
+				if w.conns.Load() != 0 {
+					t.Error("the upstream was contacted")
+				}
+			})
+		}
+	}
+}
+
+func TestLostAnswerRetiresItsConnection(t *testing.T) {
+	for _, body := range []string{"", "some"} {
+		handler := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
+		inBubble(t, Config{Program: Program{Faults: []fault.Spec{hole(fault.Ingress, "")}}}, handler, func(t *testing.T, w *world) {
+			c := w.client(t, true, true)
+			c.Timeout = time.Second
+			if _, err := c.Get("http://up:80/"); err == nil {
+				t.Fatal("an answer came out of the hole")
+			}
+			synctest.Wait()
+			if w.conns.Load() != 1 || w.closed.Load() != 1 {
+				t.Errorf("body %q: %d upstream connections, %d of them closed; want 1 and 1", body, w.conns.Load(), w.closed.Load())
+			}
+		})
+	}
+}
+
+func TestApplyReachesBodiesInFlight(t *testing.T) {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		for range 10 {
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Second)
+		}
+	}
+	inBubble(t, Config{}, handler, func(t *testing.T, w *world) {
+		c := w.client(t, true, true)
+		begin := time.Now()
+		resp, err := c.Get("http://up:80/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var at []time.Duration
+		buf := make([]byte, 1)
+		for i := range 10 {
+			if i == 3 {
+				go func() {
+					time.Sleep(500 * time.Millisecond)
+					l := latency(100, func(l *fault.Latency) { l.Scope = fault.ScopeChunk })
+					if err := w.Apply(Program{Faults: []fault.Spec{l}}); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(3 * time.Second)
+					if err := w.Apply(Program{}); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			if _, err := io.ReadFull(resp.Body, buf); err != nil {
+				t.Fatal(err)
+			}
+			at = append(at, time.Since(begin))
+		}
+		for i, got := range at {
+			want := time.Duration(i) * time.Second
+			if i >= 3 && i < 6 {
+				want += 100 * time.Millisecond
+			}
+			if got != want {
+				t.Errorf("byte %d arrives at %s, want %s", i, got, want)
+			}
+		}
+	})
+}
+
+func TestTunnelIsAStream(t *testing.T) {
+	l := latency(300)
+	inBubble(t, Config{Program: Program{Faults: []fault.Spec{l}}}, nil, func(t *testing.T, w *world) {
+		ln := w.net.listen("echo:7")
+		go func() {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				go func() { io.Copy(c, c); c.Close() }()
+			}
+		}()
+		defer ln.Close()
+		conn, err := w.net.dial(t.Context(), "", "127.0.0.1:3180")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go io.WriteString(conn, "CONNECT echo:7 HTTP/1.1\r\nHost: echo:7\r\nFault-Call-Id: call-7\r\n\r\n")
+		answer := make([]byte, len("HTTP/1.1 200 Connection established\r\n\r\n"))
+		if _, err := io.ReadFull(conn, answer); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200") {
+			t.Fatalf("%q, %v", answer, err)
+		}
+		for i, want := range []time.Duration{300 * time.Millisecond, 0} {
+			begin := time.Now()
+			go io.WriteString(conn, "ping")
+			if _, err := io.ReadFull(conn, answer[:4]); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begin); took != want {
+				t.Errorf("round %d took %s, want %s", i, took, want)
+			}
+		}
+		opened := of[event.Opened](&w.journal)
+		if f := opened[0].Flow; f.Kind != event.Tunnel || f.CallID != "call-7" || f.Target != "echo:7" {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+func TestTunnelWaitsForAHoleToEnd(t *testing.T) {
+	cfg := Config{Program: Program{Faults: []fault.Spec{hole(fault.Ingress, "start:0s,duration:5s")}}}
+	inBubble(t, cfg, echoHandler, func(t *testing.T, w *world) {
+		open := func() net.Conn {
+			conn, err := w.net.dial(t.Context(), "", "127.0.0.1:3180")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.WriteString(conn, "CONNECT up:80 HTTP/1.1\r\nHost: up:80\r\n\r\n")
+			return conn
+		}
+		begin := time.Now()
+		leaving, staying := open(), open()
+		time.Sleep(2 * time.Second)
+		leaving.Close()
+		synctest.Wait()
+		if got := of[event.Completed](&w.journal); len(got) != 1 || got[0].Err == nil {
+			t.Errorf("the client that left is still there: %+v", got)
+		}
+		answer := make([]byte, 12)
+		if _, err := io.ReadFull(staying, answer); err != nil || string(answer) != "HTTP/1.1 200" {
+			t.Errorf("%q, %v", answer, err)
+		}
+		if took := time.Since(begin); took != 5*time.Second {
+			t.Errorf("the tunnel stood after %s, want 5s", took)
+		}
+		staying.Close()
+		if w.conns.Load() != 1 {
+			t.Errorf("%d connections to the upstream, want 1", w.conns.Load())
+		}
+	})
+}
+
+func TestSelectionChangesUnderOpenTunnels(t *testing.T) {
+	other, _ := ParseUpstreams([]string{"other"})
+	one, _ := ParseUpstreams([]string{"echo:7"})
+	slow := []fault.Spec{latency(100, func(l *fault.Latency) { l.Scope = fault.ScopeTurn })}
+	inBubble(t, Config{Program: Program{Faults: slow, Upstreams: other}}, nil, func(t *testing.T, w *world) {
+		ln := w.net.listen("echo:7")
+		defer ln.Close()
+		go func() {
+			c, err := ln.Accept()
+			if err == nil {
+				io.Copy(c, c)
+				c.Close()
+			}
+		}()
+		conn, _ := w.net.dial(t.Context(), "", "127.0.0.1:3180")
+		defer conn.Close()
+		go io.WriteString(conn, "CONNECT echo:7 HTTP/1.1\r\nHost: echo:7\r\n\r\n")
+		answer := make([]byte, len("HTTP/1.1 200 Connection established\r\n\r\n"))
+		io.ReadFull(conn, answer)
+		if !of[event.Opened](&w.journal)[0].Flow.Bypassed {
+			t.Error("the tunnel is not bypassed")
+		}
+		round := func(want time.Duration) {
+			t.Helper()
+			time.Sleep(time.Second)
+			begin := time.Now()
+			go io.WriteString(conn, "ping")
+			if _, err := io.ReadFull(conn, answer[:4]); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begin); took != want {
+				t.Errorf("a round took %s, want %s", took, want)
+			}
+		}
+		round(0)
+		if err := w.Apply(Program{Faults: slow, Upstreams: one}); err != nil {
+			t.Fatal(err)
+		}
+		round(100 * time.Millisecond)
+		if err := w.Apply(Program{Faults: slow, Upstreams: other}); err != nil {
+			t.Fatal(err)
+		}
+		round(0)
+	})
+}
+
+func TestStepListsAllActiveFaults(t *testing.T) {
+	a, b, c := latency(1), latency(2), latency(3)
+	for _, x := range []struct {
+		l *fault.Latency
+		s string
+	}{{a, "start:10%,duration:30%"}, {b, "start:2s,duration:4s;start:8s"}} {
+		if err := x.l.Schedule.UnmarshalText([]byte(x.s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := newRunning(Program{Faults: []fault.Spec{a, b, c}, Total: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.origin = time.Unix(1000, 0)
+	var k clock
+	var got []string
+	at, more := r.origin, true
+	for more {
+		var active []fault.Active
+		line := fmt.Sprint(at.Sub(r.origin), ":")
+		active, at, more = r.step(&k, at)
+		for _, x := range active {
+			line += fmt.Sprintf(" %d/%d", x.Index, x.Epoch)
+		}
+		got = append(got, line)
+	}
+	want := []string{"0s: 2/1", "1s: 0/2 2/1", "2s: 0/2 1/3 2/1", "4s: 1/3 2/1", "6s: 2/1", "8s: 1/4 2/1"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
