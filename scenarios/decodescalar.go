@@ -36,11 +36,16 @@ func numberOf(n ast.Node) (float64, bool) {
 	case *ast.StringNode:
 		// The parser takes 1e3 for text unless it has a point or a sign; YAML 1.2 and JSON do not.
 		if v.Token.Type == token.StringType && strings.ContainsAny(v.Value, "eE") && strings.Trim(v.Value, "0123456789.eE+-") == "" {
-			f, err := strconv.ParseFloat(v.Value, 64)
-			return f, err == nil
+			return parseNumber(v.Value)
 		}
 	}
 	return 0, false
+}
+
+// parseNumber reads a number that a float64 can hold.
+func parseNumber(text string) (float64, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil
 }
 
 // kindOf says what a node is, in the words of a message.

@@ -22,6 +22,8 @@ var secretWords = []string{
 	"apikey", "token", "secret", "password", "passwd", "credential", "session", "signature", "accesskey", "authkey", "privatekey",
 }
 
+var wordSeparators = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
 var (
 	// userInfo is the part of a URL between its scheme and an @ that stands before the path. Secrets with a slash in them are
 	// written escaped, as RFC 3986 section 3.2.1 demands.
@@ -36,7 +38,7 @@ func IsSecretHeader(name string) bool {
 }
 
 func secretName(name string) bool {
-	plain := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	plain := wordSeparators.Replace(strings.ToLower(name))
 	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(plain, word) })
 }
 

@@ -179,7 +179,17 @@ func (c *checker) load(path string, s *Strategy) {
 	}
 }
 
-func (c *checker) repeat(path string, _ *Strategy) {
+// repeat checks a repetition's own settings, so that they are right when it is changed into something that can run.
+func (c *checker) repeat(path string, s *Strategy) {
+	if s.Count < 1 || s.Count > MaxPlannedCalls {
+		c.add(path+".count", "a repetition makes 1 to %d calls (count), not %d", MaxPlannedCalls, s.Count)
+	}
+	if !(s.Step >= 0) {
+		c.add(path+".step", "step is %s: use 0 or more", formatNumber(s.Step))
+	}
+	if w := s.Wait; w != nil && (!(*w >= 0) || *w > float64(24*time.Hour/time.Millisecond)) {
+		c.add(path+".wait", "wait is %s: use milliseconds, 0 up to a day (86400000)", formatNumber(*w))
+	}
 	c.add(path+".mode", "mode repeat is not supported: write one item for each step of the fault, or use mode: load")
 }
 
