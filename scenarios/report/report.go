@@ -1,5 +1,5 @@
 // Package report turns the results of scenarios into a report: pure computation, from [scenarios.Results] to a value, and from that
-// value to Markdown, JSON or YAML. Everything it writes is masked (see [scenarios.Results.Masked]).
+// value to Markdown, JSON, YAML, HTML or JUnit XML. Everything it writes is masked (see [scenarios.Results.Masked]).
 package report
 
 import (

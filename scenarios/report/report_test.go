@@ -159,6 +159,8 @@ func TestGoldens(t *testing.T) {
 		"full.md":   func(r *Report, b *bytes.Buffer) error { return r.WriteMarkdown(b) },
 		"full.json": func(r *Report, b *bytes.Buffer) error { return r.WriteJSON(b) },
 		"full.yaml": func(r *Report, b *bytes.Buffer) error { return r.WriteYAML(b) },
+		"full.html": func(r *Report, b *bytes.Buffer) error { return r.WriteHTML(b) },
+		"full.xml":  func(r *Report, b *bytes.Buffer) error { return r.WriteJUnit(b) },
 	} {
 		var b bytes.Buffer
 		if err := write(r, &b); err != nil {
@@ -204,6 +206,37 @@ func TestFormsAgree(t *testing.T) {
 	}
 }
 
+// TestPageStandsAlone: the page loads nothing and runs nothing, and what a scenario says in it stays text.
+func TestPageStandsAlone(t *testing.T) {
+	var b bytes.Buffer
+	if err := Build(full(t)).WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<script", "<link", "<img", "src=", "@import", "url(", "<b>it</b>"} {
+		if strings.Contains(b.String(), bad) {
+			t.Errorf("the page contains %s", bad)
+		}
+	}
+	if !strings.Contains(b.String(), "&lt;b&gt;it&lt;/b&gt;") {
+		t.Error("the title is not on the page as text")
+	}
+}
+
+func TestFailure(t *testing.T) {
+	for want, it := range map[string]Item{
+		"no call was made":                {},
+		"2 of 3 calls did not meet: A, B": {Overview: Overview{Requests: 3, ExpectationFailures: 2}, Expectation: []string{"A", "B"}},
+		"not met: P95 (above by 2.0ms), Q (-)": {
+			Overview: Overview{Requests: 1},
+			SLOs:     []SLO{{Title: "P95", Margin: "Above by 2.0ms"}, {Title: "good", Passed: true}, {Title: "Q", Margin: "-"}},
+		},
+	} {
+		if got := it.failure(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestOldResults: a file without the newer fields gives a report with the documented parts, and what its events show.
 func TestOldResults(t *testing.T) {
 	results, err := scenarios.ReadResults("../testdata/results.json")
@@ -222,6 +255,7 @@ func TestWrite(t *testing.T) {
 	r := Build(&scenarios.Results{})
 	for name, begins := range map[string]string{
 		"r.md": "# Scenarios Report", "r.MARKDOWN": "# Scenarios Report", "r.json": "{", "r.yaml": "start:", "r.yml": "start:",
+		"r.html": "<!DOCTYPE html>", "r.xml": "<?xml",
 	} {
 		path := filepath.Join(dir, name)
 		if err := CheckPath(path); err != nil {
@@ -236,7 +270,7 @@ func TestWrite(t *testing.T) {
 	}
 	for _, name := range []string{"report", "report.pdf", "report.md.gz"} {
 		err := CheckPath(name)
-		if want := fmt.Sprintf("%q has no extension of a report: name it with one of .md, .json, .yaml", name); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("%q has no extension of a report: name it with one of .md, .json, .yaml, .html, .xml", name); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 		if err := r.Write(filepath.Join(dir, name)); err == nil {
@@ -328,45 +362,6 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-func TestElapsed(t *testing.T) {
-	for want, d := range map[string]time.Duration{
-		"0 ms":                                  0,
-		"464 ms":                                464*time.Millisecond + 999*time.Microsecond,
-		"1 second":                              time.Second,
-		"1 second and 968 ms":                   1968 * time.Millisecond,
-		"10 seconds and 329 ms":                 10329 * time.Millisecond,
-		"1 minute and 1 ms":                     time.Minute + time.Millisecond,
-		"2 minutes, 5 seconds and 20 ms":        125*time.Second + 20*time.Millisecond,
-		"1 day, 2 hours, 1 minute and 1 second": 26*time.Hour + 61*time.Second,
-	} {
-		if got := elapsed(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
-		}
-	}
-}
-
-func TestEscape(t *testing.T) {
-	for text, want := range map[string]string{
-		"P95 Latency < 110ms, 5% & more":  "P95 Latency < 110ms, 5% & more",
-		"http://localhost:7070/a_b?c=1&d": "http://localhost:7070/a_b?c=1&d",
-		"a|b`c`":                          "a\\|b\\`c\\`",
-		"line\nbreak\r\u2028\ttab":        "line break   tab",
-		"<script>x</script> <!-- -->":     `\<script>x\</script> \<!-- -->`,
-		"_it_ *is* ~~so~~":                `\_it\_ \*is\* \~\~so\~\~`,
-		"[x](javascript:y)":               `\[x\](javascript:y)`,
-		`\|`:                              `\\\|`,
-		"&lt; &#60; &":                    `\&lt; \&#60; &`,
-		"➡️🖧, Mean: 80.00 ms":             "➡️🖧, Mean: 80.00 ms",
-	} {
-		if got := escape(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-	if got := code("GE`T|\n"); got != "`GET  `" {
-		t.Errorf("code: %q", got)
-	}
-}
-
 func TestObjectives(t *testing.T) {
 	var calls []scenarios.CallResult
 	for i := range 30 {
@@ -407,27 +402,4 @@ func TestUnapplied(t *testing.T) {
 			t.Errorf("notes %q, want %d", got, want)
 		}
 	}
-}
-
-// FuzzEscape: whatever stands in a title, the report keeps its form: one line, cells intact.
-func FuzzEscape(f *testing.F) {
-	f.Add("a|b\nc`d\\")
-	f.Fuzz(func(t *testing.T, text string) {
-		got := escape(text)
-		if strings.ContainsAny(got, "\n\r\u2028\u2029") {
-			t.Errorf("%q is not one line", got)
-		}
-		open := false
-		for i := 0; i < len(got); i++ {
-			switch got[i] {
-			case '\\':
-				i++
-			case '|', '`':
-				open = true
-			}
-		}
-		if open {
-			t.Errorf("%q leaves a cell or a code span open", got)
-		}
-	})
 }

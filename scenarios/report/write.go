@@ -23,6 +23,8 @@ var formats = []format{
 	{[]string{".md", ".markdown"}, (*Report).WriteMarkdown},
 	{[]string{".json"}, (*Report).WriteJSON},
 	{[]string{".yaml", ".yml"}, (*Report).WriteYAML},
+	{[]string{".html", ".htm"}, (*Report).WriteHTML},
+	{[]string{".xml"}, (*Report).WriteJUnit},
 }
 
 // WriteJSON writes the report as indented JSON.
@@ -55,7 +57,8 @@ func CheckPath(path string) error {
 	return err
 }
 
-// Write writes the report to a file, in one step, in the form that its extension names: .md, .json or .yaml.
+// Write writes the report to a file, in one step, in the form that its extension names: .md, .json, .yaml, .html or
+// .xml (JUnit).
 func (r *Report) Write(path string) error {
 	f, err := formatOf(path)
 	if err != nil {
