@@ -66,21 +66,32 @@ func TestBandwidthCarriesNoError(t *testing.T) {
 
 func TestBandwidthIsSharedByAListener(t *testing.T) {
 	shared := made(t, KindBandwidth, map[string]any{"rate": 1000, "scope": "shared"})
-	live := NewLive()
-	live.Store(Build([]Active{{shared, 0, 1}}, 1, nil))
-	took := func(f *event.Flow) time.Duration {
-		r := &rig{t: t, live: live, flow: live.Open(f)}
+	chain := Build([]Active{{shared, 0, 1}}, 1, nil)
+	lives := map[uint64]*Live{}
+	took := func(c *Chain, f *event.Flow) time.Duration {
+		// One Live for each flow, as an engine has them that selects flows one by one.
+		if lives[f.ID] == nil {
+			lives[f.ID] = NewLive()
+		}
+		lives[f.ID].Store(c)
+		r := &rig{t: t, live: lives[f.ID], flow: lives[f.ID].Open(f)}
 		return r.delay(stream.Down, 0, true)
 	}
-	a, b := took(&event.Flow{ID: 1, Listener: "a"}), took(&event.Flow{ID: 2, Listener: "a"})
+	first := &event.Flow{ID: 1, Listener: "a"}
+	a, b := took(chain, first), took(chain, &event.Flow{ID: 2, Listener: "a"})
 	if a != 4*ms || b != 8*ms {
 		t.Errorf("two connections of a listener take %v and %v, want 4ms and 8ms", a, b)
 	}
-	if other := took(&event.Flow{ID: 3, Listener: "b"}); other != 4*ms {
+	if other := took(chain, &event.Flow{ID: 3, Listener: "b"}); other != 4*ms {
 		t.Errorf("a connection of another listener takes %v", other)
 	}
-	live.Store(nil)
-	if len(live.shared) != 0 {
-		t.Error("what was shared is remembered after the fault")
+	// Another fault comes: the limit goes on where it was.
+	next := Build([]Active{{shared, 0, 1}, {made(t, KindJitter, map[string]any{"frequency": 0}), 1, 1}}, 1, nil)
+	if got := took(next, first); got != 12*ms {
+		t.Errorf("under the next chain a connection takes %v, want 12ms", got)
+	}
+	// A new activation starts anew.
+	if got := took(Build([]Active{{shared, 0, 2}}, 1, nil), first); got != 4*ms {
+		t.Errorf("under a new activation a connection takes %v, want 4ms", got)
 	}
 }

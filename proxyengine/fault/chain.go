@@ -42,6 +42,7 @@ type Chain struct {
 	entries []entry
 	seed    uint64
 	sink    event.Sink
+	common  *commons
 }
 
 // entry is one active fault with its abilities, nil where it has none.
@@ -55,7 +56,7 @@ type entry struct {
 // Build makes the chain of the faults that are active. The seed decides every draw, together with the flow, the fault's index and
 // its epoch. The sink gets an [event.Applied] each time a fault does something; it may be nil.
 func Build(active []Active, seed uint64, sink event.Sink) *Chain {
-	c := &Chain{entries: make([]entry, len(active)), seed: seed, sink: sink}
+	c := &Chain{entries: make([]entry, len(active)), seed: seed, sink: sink, common: &commons{}}
 	for i, a := range active {
 		e := entry{Active: a, rank: rank(a.Spec.Kind())}
 		e.stream, _ = a.Spec.(streamFault)
@@ -79,11 +80,6 @@ func (c *Chain) Describe() []string {
 		out[i] = e.Spec.Describe()
 	}
 	return out
-}
-
-// has reports whether an activation is part of the chain.
-func (c *Chain) has(id identity) bool {
-	return c != nil && slices.ContainsFunc(c.entries, func(e entry) bool { return e.Index == id.index && e.Epoch == id.epoch })
 }
 
 // point is where a direction of a flow passes a segment: the first and the second that its bytes meet.

@@ -21,37 +21,25 @@ type Live struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed by the next Store
 	flows   map[*Flow]struct{}
-	shared  map[sharing]any // of the faults of the current chain
-}
-
-// sharing names what the flows of a listener share of one activation of a fault at one point.
-type sharing struct {
-	identity
-	listener string
-	at       point
 }
 
 // NewLive returns a Live without faults.
 func NewLive() *Live {
-	return &Live{changed: make(chan struct{}), flows: map[*Flow]struct{}{}, shared: map[sharing]any{}}
+	return &Live{changed: make(chan struct{}), flows: map[*Flow]struct{}{}}
 }
 
 // Load returns the current chain, nil for none.
 func (l *Live) Load() *Chain { return l.chain.Load() }
 
 // Store makes c the current chain, wakes those who wait to dial, and pokes every flow that asked for it. It calls them one after
-// the other and returns when all have returned.
+// the other and returns when all have returned. A chain may be stored in more than one Live.
 func (l *Live) Store(c *Chain) {
 	l.mu.Lock()
+	c.inherit(l.chain.Load())
 	l.chain.Store(c)
 	l.generation.Add(1)
 	close(l.changed)
 	l.changed = make(chan struct{})
-	for key := range l.shared {
-		if !c.has(key.identity) {
-			delete(l.shared, key)
-		}
-	}
 	var pokes []func()
 	for f := range l.flows {
 		pokes = append(pokes, f.pokes...)
@@ -253,34 +241,21 @@ func (f *Flow) scope() string {
 
 func (f *Flow) effect(c *Chain, e *entry, at point) *effect {
 	return &effect{
-		live: f.live, id: identity{e.Index, e.Epoch}, flow: f.event, sink: c.sink, kind: e.Spec.Kind(), at: at,
+		chain: c, id: identity{e.Index, e.Epoch}, flow: f.event, sink: c.sink, kind: e.Spec.Kind(), at: at,
 		rand: draw(c.seed, f.scope(), e.Index, e.Epoch, string(at.side)+" "+string(at.direction)),
 	}
 }
 
 // effect is one fault at one point of one flow: where its draws come from and where its events go.
 type effect struct {
-	live *Live
-	id   identity
-	flow *event.Flow
-	sink event.Sink
-	kind Kind
-	at   point
-	rand *rand.Rand
-	path atomic.Uint64 // counts the changes of the list of stages
-}
-
-// shared returns what the flows of this flow's listener have in common for the fault, made by the first of them.
-func (e *effect) shared(fresh func() any) any {
-	key := sharing{e.id, e.flow.Listener, e.at}
-	e.live.mu.Lock()
-	defer e.live.mu.Unlock()
-	value, ok := e.live.shared[key]
-	if !ok {
-		value = fresh()
-		e.live.shared[key] = value
-	}
-	return value
+	chain *Chain
+	id    identity
+	flow  *event.Flow
+	sink  event.Sink
+	kind  Kind
+	at    point
+	rand  *rand.Rand
+	path  atomic.Uint64 // counts the changes of the list of stages
 }
 
 // amount is what a fault did.
