@@ -415,6 +415,7 @@ func TestTunnelWaitsForAHoleToEnd(t *testing.T) {
 			t.Errorf("the tunnel stood after %s, want 5s", took)
 		}
 		staying.Close()
+		synctest.Wait()
 		if w.conns.Load() != 1 {
 			t.Errorf("%d connections to the upstream, want 1", w.conns.Load())
 		}
