@@ -26,7 +26,7 @@ var impacts = []struct {
 	{fault.KindBlackhole, "blackhole"},
 }
 
-// RunScenarios runs scenarios as scenarios/runner does. It blocks until the last call is over; a cancelled context ends it within
+// RunScenarios runs scenarios as scenarios/runner does. It blocks until the last call is over; a canceled context ends it within
 // a second with the context's error.
 type RunScenarios func(ctx context.Context, list []scenarios.Scenario, o RunOptions) (*scenarios.Results, error)
 

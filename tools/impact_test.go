@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fault-project/fault/proxyengine/fault"
 	"github.com/fault-project/fault/scenarios"
 )
 
@@ -333,13 +332,6 @@ func TestImpactArguments(t *testing.T) {
 		if diff := cmp.Diff(wantRequired, required); diff != "" {
 			t.Errorf("%s, required (-want +got):\n%s", name, diff)
 		}
-	}
-}
-
-func TestImpactsHaveDefinitions(t *testing.T) {
-	t.Parallel()
-	if got, want := len(Impacts(nil, nil)), len(fault.Definitions()); got != want {
-		t.Errorf("%d operations for %d faults", got, want)
 	}
 }
 

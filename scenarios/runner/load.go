@@ -41,8 +41,8 @@ type driver struct {
 	skipped func(i int)
 }
 
-// run starts every call on time, waits until the last one is over and returns how many were in flight at most. A cancelled ctx
-// ends it at once: no further call is started, and those in flight get the cancelled context.
+// run starts every call on time, waits until the last one is over and returns how many were in flight at most. A canceled ctx
+// ends it at once: no further call is started, and those in flight get the canceled context.
 func (d *driver) run(ctx context.Context, origin time.Time) (peak int) {
 	var (
 		calls sync.WaitGroup

@@ -49,7 +49,7 @@ func TestDriverStartsOnTime(t *testing.T) {
 			origin = time.Now()
 		)
 		d := driver{
-			plan: plan{2 * time.Second, 50}, ceiling: 1000, wait: waitUntil,
+			plan: plan{2 * time.Second, 50}, ceiling: 1000, wait: onRuntime,
 			call: func(_ context.Context, i int, intended time.Time) {
 				mu.Lock()
 				starts[i] = time.Since(origin)
@@ -80,7 +80,7 @@ func TestDriverCeiling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var skipped []int
 		d := driver{
-			plan: plan{time.Second, 10}, ceiling: 3, wait: waitUntil,
+			plan: plan{time.Second, 10}, ceiling: 3, wait: onRuntime,
 			call:    func(context.Context, int, time.Time) { time.Sleep(450 * time.Millisecond) },
 			skipped: func(i int) { skipped = append(skipped, i) },
 		}
@@ -94,7 +94,7 @@ func TestDriverCeiling(t *testing.T) {
 	})
 }
 
-func TestDriverCancelled(t *testing.T) {
+func TestDriverCanceled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2550*time.Millisecond)
@@ -102,7 +102,7 @@ func TestDriverCancelled(t *testing.T) {
 		var mu sync.Mutex
 		calls := 0
 		d := driver{
-			plan: plan{time.Hour, 10}, ceiling: 100, wait: waitUntil,
+			plan: plan{time.Hour, 10}, ceiling: 100, wait: onRuntime,
 			call: func(ctx context.Context, _ int, _ time.Time) {
 				mu.Lock()
 				calls++

@@ -1,0 +1,354 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fault-project/fault/scenarios"
+)
+
+// The tests of this file run the real engine over loopback.
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// upstream answers everything.
+func upstream(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if id := r.Header.Get(callIDHeader); id != "" {
+			t.Errorf("the identity %q of a call reached the service", id)
+		}
+		_, _ = io.WriteString(w, "hello")
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// application calls target for each request that it gets, with a client that keeps its connections, or with a new one each time.
+func application(t *testing.T, target string, pooled bool) *httptest.Server {
+	t.Helper()
+	shared := &http.Transport{}
+	t.Cleanup(shared.CloseIdleConnections)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		transport := shared
+		if !pooled {
+			transport = &http.Transport{}
+			defer transport.CloseIdleConnections()
+		}
+		req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, target, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := (&http.Client{Transport: transport}).Do(req)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(w, resp.Body)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// checkTime checks a time in milliseconds to 5 ms. A busy machine only adds to it.
+func checkTime(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if got < want-5 || exact && got > want+5 {
+		t.Errorf("%s: %.2f ms, want %.0f ± 5 (or more, on a busy machine)", what, got, want)
+	}
+}
+
+func TestLatencyMovesTheMedian(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		pooled  bool
+		mapping string // protocol; "" for the runner's own calls through the HTTP proxy
+	}{
+		{name: "own calls"},
+		{name: "application with a pooled client, http mapping", pooled: true, mapping: "http://"},
+		{name: "application with a client per call, http mapping", mapping: "http://"},
+		{name: "application with a client per call, raw mapping", mapping: "tcp://"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			up := upstream(t)
+			target, proxy := up.URL, ""
+			if tt.mapping != "" {
+				port := freePort(t)
+				target = application(t, fmt.Sprintf("http://127.0.0.1:%d/", port), tt.pooled).URL
+				proxy = fmt.Sprintf("\n      proxy: {disable_http_proxies: true, proxies: [\"%d=%s\"]}", port,
+					tt.mapping+strings.TrimPrefix(up.URL, "http://"))
+			}
+			results, err := New(Options{BaselineCalls: 5}).Run(t.Context(), parse(t, fmt.Sprintf(`
+title: Latency
+items:
+  - call: {method: GET, url: "%s/"}
+    context:
+      faults: [{type: latency, mean: 300, stddev: 0}]
+      strategy: {mode: load, duration: 3s, clients: 1, rps: 2}%s
+`, target, proxy)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			item := only(t, results)
+			if len(item.Results) != 6 || len(item.Baseline) != 5 || item.Load.AchievedRPS != 2 {
+				t.Fatalf("%d calls, %d before; load %+v", len(item.Results), len(item.Baseline), item.Load)
+			}
+			for i, c := range append(item.Baseline, item.Results...) {
+				if c.Metrics.Errored || c.Metrics.Protocol.Code != 200 || c.Metrics.Protocol.BodyLength != 5 {
+					t.Errorf("call %d: %+v, errors %v", i, c.Metrics, c.Errors)
+				}
+			}
+			if len(item.Applied) != 1 || item.Applied[0].Count != 6 {
+				t.Errorf("applied %+v, want 6 delays", item.Applied)
+			}
+			for i, c := range item.Results {
+				// The application's traffic belongs to a call for certain while no other is in flight, which takes a calm machine.
+				if n := len(c.Metrics.Faults); n != 1 && (exact || tt.mapping == "") {
+					t.Errorf("call %d: faults %+v, want one delay", i, c.Metrics.Faults)
+				}
+			}
+			before := scenarios.Quantile(scenarios.ResponseTimes(item.Baseline), 0.5)
+			with := scenarios.Quantile(scenarios.ResponseTimes(item.Results), 0.5)
+			t.Logf("p50 %.2f ms without, %.2f ms with the fault: %+.2f ms", before, with, with-before)
+			checkTime(t, "the median", with, 300)
+			if exact {
+				checkTime(t, "added to the median", with-before, 300)
+			}
+		})
+	}
+}
+
+func TestBlackholeTakesWhatIsInside(t *testing.T) {
+	t.Parallel()
+	for _, direction := range []string{"ingress", "egress"} {
+		for _, mapped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, mapped %v", direction, mapped), func(t *testing.T) {
+				t.Parallel()
+				up := upstream(t)
+				target, proxy := up.URL, ""
+				if mapped {
+					port := freePort(t)
+					target = application(t, fmt.Sprintf("http://127.0.0.1:%d/", port), true).URL
+					proxy = fmt.Sprintf("\n      proxy: {disable_http_proxies: true, proxies: [\"%d=%s\"]}", port, up.URL)
+				}
+				// The hole is from 1.8 to 2.2 s; calls start every half second, so that none starts near an edge.
+				results, err := New(Options{}).Run(t.Context(), parse(t, fmt.Sprintf(`
+title: Hole
+items:
+  - call: {method: GET, url: "%s/", timeout: 400}
+    context:
+      faults: [{type: blackhole, direction: %s, period: "start:45%%,duration:10%%"}]
+      strategy: {mode: load, duration: 4s, clients: 1, rps: 2}%s
+`, target, direction, proxy)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				item := only(t, results)
+				if len(item.Results) != 8 {
+					t.Fatalf("%d calls, want 8", len(item.Results))
+				}
+				for i, c := range item.Results {
+					inside := i == 4
+					if c.Metrics.TimedOut != inside || c.Metrics.Errored != inside {
+						t.Errorf("call %d: timed out %v, errored %v, want %v; errors %v", i, c.Metrics.TimedOut, c.Metrics.Errored, inside, c.Errors)
+					}
+					if inside {
+						checkTime(t, "a call that ends by its timeout", c.Metrics.TotalTime, 400)
+					}
+					if !inside && len(c.Metrics.Faults) > 0 || inside && exact && len(c.Metrics.Faults) == 0 {
+						t.Errorf("call %d: faults %+v", i, c.Metrics.Faults)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestItemsKeepConnections has an application with one connection to a mapping that two items share.
+func TestItemsKeepConnections(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	port := freePort(t)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	var opened, calls atomic.Int64
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+			if !i.Reused {
+				opened.Add(1)
+			}
+		}})
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", port), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.Copy(w, resp.Body)
+		_ = resp.Body.Close()
+	}))
+	t.Cleanup(app.Close)
+	for _, protocol := range []string{"http://", "tcp://"} {
+		opened.Store(0)
+		calls.Store(0)
+		item := fmt.Sprintf(`
+  - call: {method: GET, url: "%s/"}
+    context:
+      faults: [{type: latency, mean: 20}]
+      proxy: {disable_http_proxies: true, proxies: ["%d=%s"]}
+    expect: {status: 200}`, app.URL, port, protocol+strings.TrimPrefix(up.URL, "http://"))
+		results, err := New(Options{BaselineCalls: 2}).Run(t.Context(), parse(t, "title: Two\nitems:"+item+item))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if results.Failed() || calls.Load() != 6 || opened.Load() != 1 {
+			t.Errorf("%s: %d calls over %d connections, failed %v; want 6 over 1", protocol, calls.Load(), opened.Load(), results.Failed())
+		}
+		transport.CloseIdleConnections()
+	}
+}
+
+func TestTunneledCallsMeetTheFault(t *testing.T) {
+	t.Parallel()
+	up := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	t.Cleanup(up.Close)
+	r := New(Options{BaselineCalls: 1})
+	r.transport = func(proxy *url.URL, tunnel bool) http.RoundTripper {
+		tr := newTransport(proxy, tunnel).(*http.Transport)
+		tr.TLSClientConfig = up.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		return tr
+	}
+	results, err := r.Run(t.Context(), parse(t, fmt.Sprintf(`
+title: Tunnel
+items:
+  - call: {method: GET, url: "%s/"}
+    context:
+      faults: [{type: latency, mean: 100}]
+      strategy: {mode: load, duration: 1s, clients: 1, rps: 5}
+`, up.URL)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := only(t, results)
+	for i, c := range item.Results {
+		if c.Metrics.Errored || c.Metrics.TotalTime < 100 || len(c.Metrics.Faults) != 1 || len(c.Metrics.Faults[0].Applied) != 1 {
+			t.Errorf("call %d: %+v, errors %v", i, c.Metrics, c.Errors)
+		}
+	}
+	if !slices.ContainsFunc(item.Notes, func(n string) bool { return strings.Contains(n, "tunneled") }) {
+		t.Errorf("notes %q", item.Notes)
+	}
+}
+
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	port := taken.Addr().(*net.TCPAddr).Port
+	up := upstream(t)
+	item := func(disabled bool) string {
+		return fmt.Sprintf("title: T\nitems:\n  - call: {method: GET, url: \"%s\"}\n    context: {faults: [], proxy: "+
+			"{disable_http_proxies: %v, proxies: [\"%d=http://127.0.0.1:1\"]}}\n", up.URL, disabled, port)
+	}
+	for name, run := range map[string]func() (*scenarios.Results, error){
+		"proxy": func() (*scenarios.Results, error) {
+			return New(Options{ProxyAddress: taken.Addr().String()}).Run(t.Context(), parse(t, item(false)))
+		},
+		"mapping":         func() (*scenarios.Results, error) { return New(Options{}).Run(t.Context(), parse(t, item(false))) },
+		"mapping at once": func() (*scenarios.Results, error) { return New(Options{}).Run(t.Context(), parse(t, item(true))) },
+	} {
+		_, err := run()
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("bind 127.0.0.1:%d", port)) {
+			t.Errorf("%s: error %v does not name the address", name, err)
+		}
+	}
+}
+
+func TestServiceThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	results, err := New(Options{}).Run(t.Context(), parse(t, fmt.Sprintf(`
+title: Nobody
+items:
+  - call: {method: GET, url: "http://127.0.0.1:%d/"}
+    context: {faults: []}
+    expect: {status: 502}
+`, port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := only(t, results).Results[0]
+	if !c.Metrics.Errored || c.Metrics.Protocol != nil || !results.Failed() {
+		t.Errorf("call %+v; want an error, not an answer of the service", c.Metrics)
+	}
+	if len(c.Errors) != 1 || !strings.Contains(c.Errors[0].Message, fmt.Sprintf("upstream 127.0.0.1:%d", port)) {
+		t.Errorf("errors %v do not name the upstream", c.Errors)
+	}
+}
+
+func TestCanceledRunEndsSoon(t *testing.T) {
+	t.Parallel()
+	up := upstream(t)
+	port := freePort(t)
+	app := application(t, fmt.Sprintf("http://127.0.0.1:%d/", port), true)
+	ctx, cancel := context.WithCancel(t.Context())
+	canceled := make(chan time.Time, 1)
+	o := Options{Progress: func(p Progress) {
+		if p.Phase == Calling && p.Done == 0 {
+			time.AfterFunc(time.Second, func() {
+				canceled <- time.Now()
+				cancel()
+			})
+		}
+	}}
+	results, err := New(o).Run(ctx, parse(t, fmt.Sprintf(`
+title: Canceled
+items:
+  - call: {method: GET, url: "%s/"}
+    context:
+      faults: [{type: blackhole, period: "start:500ms"}]
+      proxy: {proxies: ["%d=%s"]}
+      strategy: {mode: load, duration: 1m, clients: 2, rps: 10}
+`, app.URL, port, up.URL)))
+	if took := time.Since(<-canceled); took > endsAfter {
+		t.Errorf("returned %v after the cancellation", took)
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	if n := only(t, results).RequestsCount; n == 0 || !results.Interrupted {
+		t.Errorf("%d calls, interrupted %v", n, results.Interrupted)
+	}
+}
