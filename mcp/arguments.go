@@ -22,11 +22,11 @@ func wrongArgument(format string, args ...any) error {
 }
 
 // checkArguments checks args against params and returns them with numbers in place of the text they were written as. An argument
-// that is null, or an empty text where no text makes sense, counts as absent; one that is absent takes the default that its schema names. Anything else that is not exactly
-// what the schema says is a *argumentError.
+// that is null, or an empty text where no text makes sense, counts as absent; one that is absent takes the default that its schema
+// names. Anything else that is not exactly what the schema says is a *argumentError.
 func checkArguments(params []param, args map[string]any) (map[string]any, error) {
 	checked := make(map[string]any, len(params))
-	var names []string
+	names := make([]string, 0, len(params))
 	for _, p := range params {
 		names = append(names, p.name)
 	}

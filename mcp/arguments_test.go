@@ -27,8 +27,10 @@ func TestCheckArguments(t *testing.T) {
 		{args: `{"url":"u"}`, want: `{"rps":3,"side":"server","url":"u"}`},
 		{args: `{"url":"u","rps":"7","mean":" 1.5 ","each":"true"}`, want: `{"each":true,"mean":1.5,"rps":7,"side":"server","url":"u"}`},
 		{args: `{"url":"u","rps":null,"side":"client"}`, want: `{"rps":3,"side":"client","url":"u"}`},
-		{args: `{"url":"u","proxies":[],"slos":[{"title":"a","threshold":1}]}`,
-			want: `{"proxies":[],"rps":3,"side":"server","slos":[{"threshold":1,"title":"a"}],"url":"u"}`},
+		{
+			args: `{"url":"u","proxies":[],"slos":[{"title":"a","threshold":1}]}`,
+			want: `{"proxies":[],"rps":3,"side":"server","slos":[{"threshold":1,"title":"a"}],"url":"u"}`,
+		},
 		{args: `{}`, err: `missing argument "url": the endpoint`},
 		{args: `{"url":null}`, err: `missing argument "url": the endpoint`},
 		{args: `{"url":5}`, err: `argument "url" must be a string, got 5`},
@@ -47,8 +49,10 @@ func TestCheckArguments(t *testing.T) {
 		{args: `{"url":"u","proxies":["p",1]}`, err: `argument "proxies[1]" must be a string, got 1`},
 		{args: `{"url":"u","slos":[{}]}`, err: `argument "slos[0]" lacks the key "title"`},
 		{args: `{"url":"u","slos":[{"title":"a","threshold":11}]}`, err: `argument "slos[0].threshold" must be at most 10, got 11`},
-		{args: `{"url":"u","slos":[{"titel":"a"}]}`,
-			err: `unknown key "titel" in argument "slos[0]", did you mean "title"?; accepted: title, threshold`},
+		{
+			args: `{"url":"u","slos":[{"titel":"a"}]}`,
+			err:  `unknown key "titel" in argument "slos[0]", did you mean "title"?; accepted: title, threshold`,
+		},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			var args map[string]any

@@ -14,7 +14,6 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/tools"
@@ -33,7 +32,7 @@ func everything(t *testing.T, results *scenarios.Results) Tools {
 	if err != nil {
 		t.Fatal(err)
 	}
-	indexes := tools.NewIndexes(t.TempDir(), func(dir string) (rag.Store, error) { return duckdb.Open(dir) })
+	indexes := tools.NewIndexes(t.TempDir(), duckdb.Open)
 	return Tools{
 		Index: tools.NewIndex(files, indexes), Search: tools.NewSearch(files, indexes), List: tools.NewList(files),
 		Extract: tools.NewExtract(files),
@@ -312,8 +311,11 @@ func TestCallErrors(t *testing.T) {
 		{"fault_search_code", map[string]any{"query": "x", "lang": "cobol"}, []string{`"lang"`, "python", "cobol"}},
 		{"fault_run_latency_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/"}, []string{`missing argument "latency"`}},
 		{"fault_run_latency_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/", "latency": -5}, []string{`"latency"`, "-5"}},
-		{"fault_run_latency_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/", "latency": 5, "side": "sever"},
-			[]string{`"side" must be one of client, server`, `did you mean "server"?`}},
+		{
+			"fault_run_latency_impact_scenario",
+			map[string]any{"url": "http://127.0.0.1:1/", "latency": 5, "side": "sever"},
+			[]string{`"side" must be one of client, server`, `did you mean "server"?`},
+		},
 		{"fault_run_jitter_impact_scenario", map[string]any{"url": "http://example.com/"}, []string{"example.com", "allow-target"}},
 		{"fault_run_jitter_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/", "rps": 1e9}, []string{`"rps" must be between 1 and 1000`}},
 	} {

@@ -65,12 +65,18 @@ func (s *session) Initialize()                                         { s.initi
 func (s *session) Initialized() bool                                   { return s.initialized.Load() }
 func (s *session) SetLogLevel(level sdk.LoggingLevel)                  { s.level.Store(level) }
 func (s *session) GetLogLevel() sdk.LoggingLevel                       { return s.level.Load().(sdk.LoggingLevel) }
-func (s *session) GetClientInfo() sdk.Implementation                   { return locked(s, &s.client) }
-func (s *session) SetClientInfo(info sdk.Implementation)               { setLocked(s, &s.client, info) }
-func (s *session) GetClientCapabilities() sdk.ClientCapabilities       { return locked(s, &s.capabilities) }
-func (s *session) SetClientCapabilities(c sdk.ClientCapabilities)      { setLocked(s, &s.capabilities, c) }
-func (s *session) ProtocolVersion() string                             { return locked(s, &s.protocol) }
-func (s *session) SetProtocolVersion(version string)                   { setLocked(s, &s.protocol, version) }
+
+func (s *session) GetClientInfo() sdk.Implementation { return locked(s, &s.client) }
+
+func (s *session) SetClientInfo(info sdk.Implementation) { setLocked(s, &s.client, info) }
+
+func (s *session) GetClientCapabilities() sdk.ClientCapabilities { return locked(s, &s.capabilities) }
+
+func (s *session) SetClientCapabilities(c sdk.ClientCapabilities) { setLocked(s, &s.capabilities, c) }
+
+func (s *session) ProtocolVersion() string { return locked(s, &s.protocol) }
+
+func (s *session) SetProtocolVersion(version string) { setLocked(s, &s.protocol, version) }
 
 func locked[T any](s *session, p *T) T {
 	s.mu.Lock()

@@ -4,9 +4,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,6 +87,75 @@ func TestSignals(t *testing.T) {
 				t.Errorf("exit code %d, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+// The first Ctrl-C waits for open connections, the second does not.
+func TestSecondInterrupt(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	listen, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, _ := start(t, "Seed", "run", "--disable-http-proxy", "--proxy", listen+"="+silent.Addr().String())
+	client, err := net.Dial("tcp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	upstream, err := silent.Accept() // the connection is through
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upstream.Close()
+	began := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatalf("it did not wait for the open connection: %v", err)
+	}
+	if got := exitCodeOf(t, cmd); got != 130 {
+		t.Errorf("exit code %d", got)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v, as if it had drained", took)
+	}
+}
+
+// A scenario that is interrupted keeps what was done.
+func TestScenarioInterrupted(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer upstream.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "s.yaml")
+	text := "title: Long\nitems:\n  - call: {method: GET, url: " + upstream.URL + "}\n    context:\n      strategy: " +
+		"{mode: load, duration: 60s, clients: 1, rps: 20}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	results := filepath.Join(dir, "results.json")
+	cmd, rest := start(t, "Scenario 1/1", "scenario", "run", "--scenario", file, "--proxy-address", "127.0.0.1:0",
+		"--result", results, "--report", filepath.Join(dir, "report.md"))
+	time.Sleep(500 * time.Millisecond)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	rest()
+	if got := exitCodeOf(t, cmd); got != 130 {
+		t.Errorf("exit code %d", got)
+	}
+	data, err := os.ReadFile(results)
+	if err != nil || !bytes.Contains(data, []byte(`"interrupted"`)) || bytes.Count(data, []byte(`"ttfb"`)) < 3 {
+		t.Errorf("results %.300s, %v", data, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "report.md")); err != nil {
+		t.Error(err)
 	}
 }
 

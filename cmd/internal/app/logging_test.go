@@ -145,11 +145,11 @@ func TestLogDestination(t *testing.T) {
 }
 
 func seen(s string) string {
-	out := ""
+	var out strings.Builder
 	for _, level := range []string{"i", "w"} {
 		if strings.Contains(s, level+"-line") {
-			out += level
+			out.WriteString(level)
 		}
 	}
-	return out
+	return out.String()
 }

@@ -90,7 +90,7 @@ var ErrFailed error = &Error{Err: errors.New("failed"), Silent: true}
 // RunFunc runs a command with its options. It blocks until the work is done or ctx is.
 type RunFunc[O any] func(ctx context.Context, o *O) error
 
-// NoArgs, unlike cobra's, names the stray argument and is a usage error.
+// NoArgs refuses any argument; unlike cobra's check it names the stray one and is a usage error.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

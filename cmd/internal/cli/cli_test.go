@@ -36,7 +36,7 @@ func command(o *options, lookup func(string) (string, bool)) *cobra.Command {
 	flags.Int(&o.count, "count", "T_COUNT", 7, "this `MANY`")
 	flags = cli.FlagsOf(leaf, "Other Options")
 	flags.Uint64(&o.seed, "seed", "T_SEED", 0, "draw from `SEED`")
-	flags.Duration(&o.duration, "duration", "T_DURATION", "for `TIME`, "+strings.Repeat("very ", 40)+"long")
+	flags.Duration(&o.duration, "duration", "T_DURATION", "for `TIME`, "+strings.Repeat("so long ", 20)+"!")
 	flags.Bool(&o.quiet, "quiet", "T_QUIET", "say nothing")
 	root := cli.Group("root", "Everything", cli.Group("group", "Some", leaf))
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -98,15 +98,23 @@ func TestUsageErrors(t *testing.T) {
 		{args: "group leaf -z", want: "unknown option -z", hint: "see root group leaf --help"},
 		{args: "group leaf --proxy", want: "--proxy needs a value: --proxy LEFT=RIGHT", hint: "see root group leaf --help"},
 		{args: "group leaf --count x", want: `invalid value "x" for --count: it must be a whole number`, hint: "see root group leaf --help"},
-		{args: "group leaf --seed -1", want: `invalid value "-1" for --seed: it must be a whole number, 0 or more`,
-			hint: "see root group leaf --help"},
-		{args: "group leaf --quiet=maybe", want: `invalid value "maybe" for --quiet: it must be true or false`,
-			hint: "see root group leaf --help"},
+		{
+			args: "group leaf --seed -1", want: `invalid value "-1" for --seed: it must be a whole number, 0 or more`,
+			hint: "see root group leaf --help",
+		},
+		{
+			args: "group leaf --quiet=maybe", want: `invalid value "maybe" for --quiet: it must be true or false`,
+			hint: "see root group leaf --help",
+		},
 		{args: "group leaf a b", want: `root group leaf takes FILE, got "b" too many`, hint: "see root group leaf --help"},
-		{args: "group leaf", env: "T_COUNT=x", want: `invalid value "x" in environment variable T_COUNT: it must be a whole number`,
-			hint: "unset the variable, or give it what the flag in --help takes"},
-		{args: "group leaf", env: "T_QUIET=maybe", want: `invalid value "maybe" in environment variable T_QUIET: it must be true or false`,
-			hint: "unset the variable, or give it what the flag in --help takes"},
+		{
+			args: "group leaf", env: "T_COUNT=x", want: `invalid value "x" in environment variable T_COUNT: it must be a whole number`,
+			hint: "unset the variable, or give it what the flag in --help takes",
+		},
+		{
+			args: "group leaf", env: "T_QUIET=maybe", want: `invalid value "maybe" in environment variable T_QUIET: it must be true or false`,
+			hint: "unset the variable, or give it what the flag in --help takes",
+		},
 		{args: "group leaf", env: `T_PROXIES="a`, want: "", hint: "unset the variable, or give it what the flag in --help takes"},
 	} {
 		t.Run(tc.args+tc.env, func(t *testing.T) {
@@ -149,9 +157,9 @@ Other Options:
       --seed SEED
           draw from SEED [env: T_SEED] [default: 0]
       --duration TIME
-          for TIME, very very very very very very very very very very very very very very very very
-          very very very very very very very very very very very very very very very very very very
-          very very very very very very long [env: T_DURATION]
+          for TIME, so long so long so long so long so long so long so long so long so long so long
+          so long so long so long so long so long so long so long so long so long so long !
+          [env: T_DURATION]
       --quiet
           say nothing [env: T_QUIET]
 

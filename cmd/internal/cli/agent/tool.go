@@ -42,7 +42,8 @@ func NewTool(f *cli.Factory, runF cli.RunFunc[ToolOptions]) *cobra.Command {
 	cli.ProtocolOutput(cmd)
 	safety := cli.FlagsOf(cmd, "Safety Options")
 	safety.Strings(&o.AllowDirs, "allow-dir", "FAULT_ALLOW_DIR",
-		"let tools read files below `DIR` only; may be repeated; without it, and without roots from the client, source files inside of projects")
+		"let tools read files below `DIR` only; may be repeated; without it, and without roots from the client, "+
+			"source files that belong to a project")
 	safety.Strings(&o.AllowTargets, "allow-target", "FAULT_ALLOW_TARGET",
 		"let tools send load to `HOST`, HOST:PORT, URL or *.DOMAIN, beside this machine's loopback; may be repeated")
 	safety.Bool(&o.ReadOnly, "read-only", "FAULT_READ_ONLY", "leave out every tool that writes or sends traffic")

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/fault-project/fault/mcp"
-	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/scenarios/runner"
@@ -23,7 +22,7 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 	if err != nil {
 		return offered, err
 	}
-	indexes := tools.NewIndexes(o.Index, func(dir string) (rag.Store, error) { return duckdb.Open(dir) })
+	indexes := tools.NewIndexes(o.Index, duckdb.Open)
 	offered.Search = tools.NewSearch(files, indexes)
 	offered.List = tools.NewList(files)
 	offered.Extract = tools.NewExtract(files)

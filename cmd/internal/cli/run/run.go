@@ -62,7 +62,8 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	ui.Bool(&o.NoUI, "no-ui", "FAULT_PROXY_NO_UI", "print nothing at all")
 	ui.Bool(&o.Tail, "tail", "FAULT_PROXY_TAILING", "print a line for every connection and HTTP exchange that ends")
 	proxy := cli.FlagsOf(cmd, "Proxy Options")
-	proxy.String(&o.ProxyAddress, "proxy-address", "FAULT_PROXY_ADDRESS", cli.DefaultProxyAddress, "listen for HTTP proxy traffic on `ADDRESS`")
+	proxy.String(&o.ProxyAddress, "proxy-address", "FAULT_PROXY_ADDRESS", cli.DefaultProxyAddress,
+		"listen for HTTP proxy traffic on `ADDRESS`")
 	proxy.Bool(&o.DisableHTTPProxy, "disable-http-proxy", "FAULT_DISABLE_HTTP_PROXY", "open no HTTP proxy, only mappings")
 	proxy.Strings(&o.Proxies, "proxy", "FAULT_PROXIES",
 		"map a local port to an upstream, as `LEFT=RIGHT`: LEFT is PORT or IP:PORT, RIGHT is HOST:PORT or PROTO://HOST[:PORT] "+

@@ -117,5 +117,5 @@ func loadError(err error) error {
 	if !errors.As(err, &problems) || len(problems) < 2 {
 		return &cli.Error{Err: err, Usage: true}
 	}
-	return cli.Usagef(fmt.Sprintf("%s in all, fault scenario validate lists them", count(len(problems), "problem")), "%w", problems[0])
+	return cli.Usagef(count(len(problems), "problem")+" in all, fault scenario validate lists them", "%w", problems[0])
 }
