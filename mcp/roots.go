@@ -26,7 +26,8 @@ type rootCache struct {
 // answer. Roots that are no files are left out; a client whose roots are all of that kind gives access to nothing.
 func (c *rootCache) of(ctx context.Context, s *Server) []string {
 	client, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo)
-	if !ok || client.GetClientCapabilities().Roots == nil {
+	// From version 2026-07-28 on the protocol has no requests from the server to the client.
+	if !ok || client.GetClientCapabilities().Roots == nil || server.IsModernRequest(ctx) {
 		return nil
 	}
 	c.mu.Lock()

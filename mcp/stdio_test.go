@@ -12,6 +12,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
+	sdk "github.com/mark3labs/mcp-go/mcp"
 )
 
 // text is the result of the tools in these tests.
@@ -337,6 +341,43 @@ func TestRoots(t *testing.T) {
 		_ = w.in.Close()
 		<-w.ended
 	})
+}
+
+// The newest protocol has no handshake: every request says what it needs.
+func TestNewestProtocol(t *testing.T) {
+	catalog := fake("work", nil, func(_ context.Context, _ map[string]any, s scope) (result, error) {
+		s.progress(1, 2, "half")
+		return text{fmt.Sprint(s.roots)}, nil
+	})
+	catalog.readsFiles = true
+	serverIn, clientOut := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- newServer("1.2.3", nil, []tool{catalog}).ServeStdio(t.Context(), serverIn, serverOut) }()
+	c := client.NewClient(transport.NewIO(clientIn, clientOut, io.NopCloser(strings.NewReader(""))),
+		client.WithRootsHandler(rootsHandler{"/a"}))
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	progressed := make(chan struct{}, 1)
+	c.OnNotification(func(sdk.JSONRPCNotification) { progressed <- struct{}{} })
+	if hello, err := c.Initialize(t.Context(), sdk.InitializeRequest{}); err != nil || !sdk.IsModernProtocol(hello.ProtocolVersion) {
+		t.Fatalf("agreed on %+v, %v", hello, err)
+	}
+	request := sdk.CallToolRequest{}
+	request.Params.Name = "work"
+	request.Params.Meta = &sdk.Meta{ProgressToken: "tok"}
+	answer, err := c.CallTool(t.Context(), request)
+	if err != nil || answer.Content[0].(sdk.TextContent).Text != "[]" {
+		t.Errorf("answer %+v, %v", answer, err)
+	}
+	<-progressed
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFileURI(t *testing.T) {

@@ -26,6 +26,7 @@ type screen struct {
 
 	mu      sync.Mutex
 	stopped bool
+	changed bool // the faults did, at least once
 	dropped int
 	began   time.Time
 	tally   tally
@@ -146,9 +147,11 @@ func (s *screen) sink(e event.Event) {
 			s.print(tailLine(e))
 		}
 	case event.FaultsChanged:
-		if e.Offset > 0 || s.scheduled() {
+		// That faults without a schedule begin is what the prelude said.
+		if s.changed || s.scheduled() {
 			s.print(changeLine(e))
 		}
+		s.changed = true
 	case event.Notice:
 		s.print("note: " + e.Text)
 	}
