@@ -201,7 +201,7 @@ func (l *line) pop(batch []Chunk, limit int) (due []Chunk, until time.Time, idle
 	if l.asleep = len(batch) == 0; l.asleep {
 		l.until, _ = l.next()
 	}
-	return batch, l.until, l.draining && l.q.n == 0 && len(l.stations) == 0
+	return batch, l.until, l.asleep && l.draining && l.q.n == 0 && len(l.stations) == 0
 }
 
 // drain asks the popping side to stop when the line is empty and without stages; stay receives when stages come back before.

@@ -133,6 +133,9 @@ func (p *pump) runRaw() {
 			}
 			continue
 		}
+		if p.over() { // the error is of our own making
+			return
+		}
 		end := p.endOf(err)
 		if p.staged() {
 			p.finishLine(end)

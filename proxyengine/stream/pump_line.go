@@ -36,11 +36,10 @@ func (p *pump) runLine() {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.allowRead()
 			l.refresh()
-		default:
+		case !p.over(): // else the error is of our own making
 			l.refresh()
 			p.finishLine(p.endOf(err))
 			p.ended = true
-			return
 		}
 	}
 }

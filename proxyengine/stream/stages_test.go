@@ -111,19 +111,20 @@ func (s *ender) Push(c stream.Chunk, next func(stream.Chunk)) {
 
 // jumble keeps chunks for random times, in order: some pass at once, some after a tick, some when a later one comes.
 type jumble struct {
-	rnd  *rand.Rand
-	kept []stream.Chunk
-	last time.Time
+	rnd   *rand.Rand
+	whole int // chunks of up to this length are not cut
+	kept  []stream.Chunk
+	last  time.Time
 }
 
 func (s *jumble) Push(c stream.Chunk, next func(stream.Chunk)) {
-	if c.Len() > 1 && s.rnd.IntN(2) == 0 {
+	if c.Len() > s.whole && s.rnd.IntN(2) == 0 {
 		head, tail := c.Cut(1 + s.rnd.IntN(c.Len()-1))
 		s.kept = append(s.kept, head, tail)
 	} else {
 		s.kept = append(s.kept, c)
 	}
-	if s.rnd.IntN(3) == 0 {
+	if len(s.kept) > 0 && s.rnd.IntN(3) == 0 {
 		s.Tick(s.kept[len(s.kept)-1].At, next)
 	}
 }
@@ -151,12 +152,12 @@ func (s *jumble) Flush(now time.Time, next func(stream.Chunk)) {
 }
 
 func (s *jumble) pass(c stream.Chunk, now time.Time, next func(stream.Chunk)) {
-	for _, at := range []time.Time{now, s.last} {
-		if c.At.Before(at) {
-			c.At = at
-		}
+	if c.At.Before(now) {
+		c.At = now
 	}
-	c.At = c.At.Add(time.Duration(s.rnd.IntN(5)) * time.Millisecond)
+	if c.At = c.At.Add(time.Duration(s.rnd.IntN(5)) * time.Millisecond); c.At.Before(s.last) {
+		c.At = s.last
+	}
 	s.last = c.At
 	next(c)
 }
