@@ -35,7 +35,7 @@ const (
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &connection{server: s, out: out, inFlight: map[string]context.CancelFunc{}}
+	c := &connection{server: s, out: out, byID: map[string]*inFlight{}}
 	c.session = newSession(c.write)
 	if err := s.sdk.RegisterSession(ctx, c.session); err != nil {
 		return fmt.Errorf("open the session: %w", err)
@@ -74,10 +74,14 @@ type connection struct {
 	writing sync.Mutex
 	out     io.Writer
 
-	mu       sync.Mutex
-	inFlight map[string]context.CancelFunc // by request id, as JSON text
-	idle     chan struct{}                 // closed when inFlight is empty; nil while nobody waits
+	mu      sync.Mutex
+	running int                  // requests that are not answered yet
+	byID    map[string]*inFlight // by the JSON text of their id
+	idle    chan struct{}        // closed when nothing runs any more; nil while nobody waits
 }
+
+// inFlight is one request that is being handled.
+type inFlight struct{ cancel context.CancelFunc }
 
 // message is the part of a JSON-RPC message that routing needs.
 type message struct {
@@ -111,9 +115,15 @@ func (c *connection) read(ctx context.Context, in io.Reader) error {
 		case m.Method == "" && hasID:
 			c.session.deliver(m.ID, raw)
 		case m.Method == string(sdk.MethodInitialize):
-			c.request(c.begin(ctx, m.ID), m, raw)
+			requestCtx, done := c.begin(ctx, m.ID)
+			c.request(requestCtx, m, raw)
+			done()
 		case hasID:
-			go c.request(c.begin(ctx, m.ID), m, raw)
+			requestCtx, done := c.begin(ctx, m.ID)
+			go func() {
+				defer done()
+				c.request(requestCtx, m, raw)
+			}()
 		default:
 			if m.Method == string(sdk.MethodNotificationCancelled) {
 				c.canceled(m.Params.RequestID)
@@ -134,7 +144,6 @@ func (c *connection) read(ctx context.Context, in io.Reader) error {
 
 // request answers one request. The answer of a request that the client canceled is dropped, as the protocol asks.
 func (c *connection) request(ctx context.Context, m message, raw json.RawMessage) {
-	defer c.end(m.ID)
 	response := c.handle(ctx, m, raw)
 	if response == nil || ctx.Err() != nil {
 		return
@@ -186,40 +195,41 @@ func (c *connection) forward(ctx context.Context) {
 	}
 }
 
-// begin registers a request, so that it can be canceled from the moment it was read.
-func (c *connection) begin(ctx context.Context, id json.RawMessage) context.Context {
+// begin registers a request, so that it can be canceled from the moment it was read. The caller calls done once it is answered.
+func (c *connection) begin(ctx context.Context, id json.RawMessage) (requestCtx context.Context, done func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	one := &inFlight{cancel: cancel}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.inFlight[string(id)] = cancel
-	return ctx
-}
-
-func (c *connection) end(id json.RawMessage) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cancel := c.inFlight[string(id)]; cancel != nil {
+	c.running++
+	c.byID[string(id)] = one // a client that uses an id twice can cancel the later one
+	return ctx, func() {
 		cancel()
-	}
-	delete(c.inFlight, string(id))
-	if len(c.inFlight) == 0 && c.idle != nil {
-		close(c.idle)
-		c.idle = nil
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.running--
+		if c.byID[string(id)] == one {
+			delete(c.byID, string(id))
+		}
+		if c.running == 0 && c.idle != nil {
+			close(c.idle)
+			c.idle = nil
+		}
 	}
 }
 
 func (c *connection) canceled(id json.RawMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel := c.inFlight[string(id)]; cancel != nil {
-		cancel()
+	if one := c.byID[string(id)]; one != nil {
+		one.cancel()
 	}
 }
 
 // wait waits until no request runs, at most limit, and reports whether none does.
 func (c *connection) wait(limit time.Duration) bool {
 	c.mu.Lock()
-	if len(c.inFlight) == 0 {
+	if c.running == 0 {
 		c.mu.Unlock()
 		return true
 	}

@@ -99,8 +99,13 @@ func TestConsole(t *testing.T) {
 		item         int
 		done, errors int
 	}{
-		{runner.Baseline, 0, 0, 0, 0}, {runner.Calling, 0, 0, 1, 0}, {runner.Finished, 0, 0, 2, 1},
-		{runner.Calling, 0, 1, 0, 0}, {runner.Finished, 0, 1, 1, 0}, {runner.Calling, 1, 2, 0, 0}, {runner.Finished, 1, 2, 3, 0},
+		{runner.Baseline, 0, 0, 0, 0},
+		{runner.Calling, 0, 0, 1, 0},
+		{runner.Finished, 0, 0, 2, 1},
+		{runner.Calling, 0, 1, 0, 0},
+		{runner.Finished, 0, 1, 1, 0},
+		{runner.Calling, 1, 2, 0, 0},
+		{runner.Finished, 1, 2, 3, 0},
 	} {
 		at.Phase, at.Scenario, at.Item, at.Done, at.Errors = step.phase, step.scenario, step.item, step.done, step.errors
 		if step.scenario == 1 {
