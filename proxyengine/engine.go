@@ -206,9 +206,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	e.follow(ctx)
 	cancel(nil)
-	e.serving.Lock() // a change of the mappings that is under way still adds to all
-	e.serving.Unlock()
+	e.serving.Lock() // until a change of the mappings that is under way has added what it adds to all
 	all.Wait()
+	e.serving.Unlock()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -3,6 +3,7 @@ package proxyengine
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -358,5 +359,5 @@ func digest(t testing.TB, r io.Reader) string {
 	if _, err := io.Copy(h, r); err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%x", h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -1,6 +1,7 @@
 package proxyengine
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -109,8 +110,8 @@ func parseBind(left string) (netip.AddrPort, error) {
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("local address %q: %q is not an IP address; use 127.0.0.1 for this machine only, 0.0.0.0 for all",
-			left, host)
+		return netip.AddrPort{}, fmt.Errorf(
+			"local address %q: %q is not an IP address; use 127.0.0.1 for this machine only, 0.0.0.0 for all", left, host)
 	}
 	port, err := parsePort(text, 0)
 	if err != nil {
@@ -122,7 +123,7 @@ func parseBind(left string) (netip.AddrPort, error) {
 // parseTarget splits the upstream's host and port; std is the port where none is written, 0 when one has to be.
 func parseTarget(right string, std uint16) (string, uint16, error) {
 	if right == "" {
-		return "", 0, fmt.Errorf("no upstream in it; write LEFT=host:port or LEFT=protocol://host")
+		return "", 0, errors.New("no upstream in it; write LEFT=host:port or LEFT=protocol://host")
 	}
 	host, text, found := splitTarget(right)
 	if !found {
@@ -156,7 +157,7 @@ func splitTarget(s string) (host, port string, found bool) {
 // checkHost refuses what can be neither a host name nor an IP address.
 func checkHost(host string) error {
 	if host == "" {
-		return fmt.Errorf("the upstream has no host; write host:port")
+		return errors.New("the upstream has no host; write host:port")
 	}
 	if strings.Contains(host, ":") {
 		ip, err := netip.ParseAddr(host)

@@ -14,13 +14,19 @@ func TestParseMapping(t *testing.T) {
 		written string // String(), "" when as in
 	}{
 		{in: "9090=https://www.example.com", bind: "127.0.0.1:9090", target: "www.example.com:443", http: true},
-		{in: "9090=https://www.example.com/", bind: "127.0.0.1:9090", target: "www.example.com:443", http: true,
-			written: "9090=https://www.example.com"},
-		{in: "9090=HTTPS://www.example.com:8443", bind: "127.0.0.1:9090", target: "www.example.com:8443", http: true,
-			written: "9090=https://www.example.com:8443"},
+		{
+			in: "9090=https://www.example.com/", bind: "127.0.0.1:9090", target: "www.example.com:443", http: true,
+			written: "9090=https://www.example.com",
+		},
+		{
+			in: "9090=HTTPS://www.example.com:8443", bind: "127.0.0.1:9090", target: "www.example.com:8443", http: true,
+			written: "9090=https://www.example.com:8443",
+		},
 		{in: "9090=http://localhost:80", bind: "127.0.0.1:9090", target: "localhost:80", http: true, written: "9090=http://localhost"},
-		{in: "35432=psql://my-db.default.svc:5432", bind: "127.0.0.1:35432", target: "my-db.default.svc:5432",
-			written: "35432=psql://my-db.default.svc"},
+		{
+			in: "35432=psql://my-db.default.svc:5432", bind: "127.0.0.1:35432", target: "my-db.default.svc:5432",
+			written: "35432=psql://my-db.default.svc",
+		},
 		{in: "35432=psqls://db", bind: "127.0.0.1:35432", target: "db:5432"},
 		{in: "0.0.0.0:35432=localhost:5432", bind: "0.0.0.0:35432", target: "localhost:5432"},
 		{in: "127.0.0.1:1=a:2", bind: "127.0.0.1:1", target: "a:2", written: "1=a:2"},

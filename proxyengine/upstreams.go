@@ -1,6 +1,7 @@
 package proxyengine
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -73,7 +74,7 @@ func parsePattern(s string) (pattern, error) {
 func parseURLPattern(s string) (pattern, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return pattern{}, fmt.Errorf("not a URL; write a host, host:port, an http or https URL, or *")
+		return pattern{}, errors.New("not a URL; write a host, host:port, an http or https URL, or *")
 	}
 	p := pattern{scheme: canonicalScheme(u.Scheme), host: canonicalHost(u.Hostname()), port: defaultPort(u.Scheme)}
 	if p.port == 0 {
@@ -84,7 +85,7 @@ func parseURLPattern(s string) (pattern, error) {
 		return p, nil
 	}
 	if strings.Contains(p.host, "%") {
-		return pattern{}, fmt.Errorf("an address with a zone does not belong into a URL here; write [address%%zone]:port")
+		return pattern{}, errors.New("an address with a zone does not belong into a URL here; write [address%zone]:port")
 	}
 	if err := checkPatternHost(p.host); err != nil {
 		return pattern{}, err

@@ -103,12 +103,8 @@ func inBubble(t *testing.T, cfg Config, upstream http.HandlerFunc, test func(t *
 		e.env.Stream = e.options
 		e.env.Dialer.Connect = w.net.dial
 		srv := &http.Server{Handler: upstream, ConnState: func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				w.conns.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				w.closed.Add(1)
-			}
+			w.conns.Add(map[http.ConnState]int32{http.StateNew: 1}[s])
+			w.closed.Add(map[http.ConnState]int32{http.StateClosed: 1}[s])
 		}}
 		go func() { _ = srv.Serve(w.net.listen("up:80")) }()
 		if err := e.Start(t.Context()); err != nil {
@@ -258,7 +254,7 @@ func TestHoleSwallowsLargeRequests(t *testing.T) {
 				c := w.client(t, true, true)
 				c.Timeout = 30 * time.Second
 				body := bytes.NewReader(make([]byte, 10<<20))
-				req, _ := http.NewRequest("POST", "http://up:80/", body)
+				req, _ := http.NewRequest(http.MethodPost, "http://up:80/", body)
 				if expect {
 					req.Header.Set("Expect", "100-continue")
 				}
@@ -488,16 +484,16 @@ func TestStepListsAllActiveFaults(t *testing.T) {
 	at, more := r.origin, true
 	for more {
 		var active []fault.Active
-		line := fmt.Sprint(at.Sub(r.origin), ":")
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s:", at.Sub(r.origin))
 		active, at, more = r.step(&k, at)
 		for _, x := range active {
-			line += fmt.Sprintf(" %d/%d", x.Index, x.Epoch)
+			fmt.Fprintf(&line, " %d/%d", x.Index, x.Epoch)
 		}
-		got = append(got, line)
+		got = append(got, line.String())
 	}
 	want := []string{"0s: 2/1", "1s: 0/2 2/1", "2s: 0/2 1/3 2/1", "4s: 1/3 2/1", "6s: 2/1", "8s: 1/4 2/1"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
-

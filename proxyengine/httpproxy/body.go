@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -83,7 +84,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.x.request.release()
 	n, err := b.x.up.Read(p)
 	b.x.sent.Add(int64(n))
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		b.x.passTrailer()
 	}
 	return n, err
@@ -119,10 +120,10 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		defer timer.Stop()
 	}
 	n, err := b.x.down.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		b.passTrailer()
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.x.fail(err)
 	}
 	return n, err

@@ -25,6 +25,8 @@ func (r *refusal) header() http.Header {
 	return http.Header{
 		"Content-Type": {"text/plain; charset=utf-8"},
 		"Proxy-Status": {"fault; error=" + r.kind},
+		// The text names what the client asked for.
+		"X-Content-Type-Options": {"nosniff"},
 	}
 }
 
@@ -35,7 +37,7 @@ func (r *refusal) write(w http.ResponseWriter) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(r.status)
-	_, _ = io.WriteString(w, r.body()) // a client that is gone misses nothing
+	_, _ = io.WriteString(w, r.body()) //nolint:gosec // plain text, and a client that is gone misses nothing
 }
 
 // respond writes the refusal to a connection that no longer belongs to the HTTP server.

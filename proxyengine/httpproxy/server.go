@@ -73,17 +73,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the upstream
 		ErrorLog:                     s.proxy.ErrorLog,
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(&noticing{Listener: ln, sink: s.cfg.Sink}) }()
 	var failure error
-	running := true
-	select {
-	case <-ctx.Done():
-	case err := <-served:
-		running = false
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		err := server.Serve(&noticing{Listener: ln, sink: s.cfg.Sink})
 		if !errors.Is(err, http.ErrServerClosed) {
 			failure = fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-served:
 	}
 	grace, stop := context.WithTimeout(base, max(0, s.cfg.Drain))
 	defer stop()
@@ -93,9 +94,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	_ = server.Close()
 	s.open.shut()
 	s.transport.close()
-	if running {
-		<-served
-	}
+	<-served
 	return failure
 }
 

@@ -111,8 +111,10 @@ func mapped(srv *httptest.Server) func(*Config) {
 }
 
 func (f *fixture) client(t testing.TB) *http.Client {
-	tr := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: f.addr}), DisableCompression: true,
-		ExpectContinueTimeout: 5 * time.Second}
+	tr := &http.Transport{
+		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: f.addr}), DisableCompression: true,
+		ExpectContinueTimeout: 5 * time.Second,
+	}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }
@@ -167,7 +169,7 @@ func upstream(t testing.TB, h http.HandlerFunc) *httptest.Server {
 
 func TestRequestArrivesAsItWasSent(t *testing.T) {
 	var got *http.Request
-	srv := upstream(t, func(w http.ResponseWriter, r *http.Request) { got = r; w.WriteHeader(204) })
+	srv := upstream(t, func(w http.ResponseWriter, r *http.Request) { got = r; w.WriteHeader(http.StatusNoContent) })
 	host := strings.TrimPrefix(srv.URL, "http://")
 	head := "Host: ignored.example\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: x\r\n" +
 		"Fault-Call-Id: call 1\r\nX-Forwarded-For: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nX-Multi: a\r\nX-Multi: b\r\n" +
@@ -299,7 +301,7 @@ func TestChunkedAndTrailersBothWays(t *testing.T) {
 	})
 	both(t, nil, func(t *testing.T, f *fixture) {
 		pr, pw := io.Pipe()
-		req, _ := http.NewRequest("POST", srv.URL, pr)
+		req, _ := http.NewRequest(http.MethodPost, srv.URL, pr)
 		req.Trailer = http.Header{"X-In": nil}
 		go func() {
 			for _, s := range []string{"a", "b", "c"} {
@@ -358,7 +360,7 @@ func TestContinue(t *testing.T) {
 		for path, want := range map[string]int{"/yes": 200, "/no": 417} {
 			var continued atomic.Bool
 			body := &watched{Reader: strings.NewReader("body")}
-			req, _ := http.NewRequest("POST", srv.URL+path, body)
+			req, _ := http.NewRequest(http.MethodPost, srv.URL+path, body)
 			req.ContentLength = 4
 			req.Header.Set("Expect", "100-continue")
 			req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
@@ -396,7 +398,7 @@ func TestProvisionalAnswers(t *testing.T) {
 	})
 	both(t, nil, func(t *testing.T, f *fixture) {
 		var early []string
-		req, _ := http.NewRequest("GET", srv.URL, nil)
+		req, _ := http.NewRequest(http.MethodGet, srv.URL, nil)
 		req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 			Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
 				early = append(early, fmt.Sprint(code, h.Get("Link")))
@@ -505,7 +507,7 @@ func TestConnectionsThatWereClosedWhileIdle(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Errorf("call %d: %s", i, resp.Status)
 		}
 		srv.CloseClientConnections()
@@ -621,7 +623,7 @@ func TestUpgrade(t *testing.T) {
 		io.WriteString(c, "GET http://"+addr+"/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nearly")
 		br := bufio.NewReader(c)
 		resp, err := http.ReadResponse(br, nil)
-		if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("X-A") != "b" {
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("X-A") != "b" {
 			t.Fatalf("%+v, %v", resp, err)
 		}
 		buf := make([]byte, 7)
@@ -706,7 +708,7 @@ func TestClientThatLeaves(t *testing.T) {
 	})
 	f := serve(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	req, _ := http.NewRequestWithContext(ctx, "GET", srv.URL, nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
 	go func() { time.Sleep(50 * time.Millisecond); cancel() }()
 	if _, err := f.client(t).Do(req); !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -747,7 +749,7 @@ func TestLargeHeaders(t *testing.T) {
 	large := strings.Repeat("x", 500_000)
 	both(t, nil, func(t *testing.T, f *fixture) {
 		for _, body := range []io.Reader{nil, bytes.NewReader(make([]byte, 100_000))} {
-			req, _ := http.NewRequest("POST", srv.URL, body)
+			req, _ := http.NewRequest(http.MethodPost, srv.URL, body)
 			req.Header.Set("X-Large", large)
 			resp, err := f.client(t).Do(req)
 			if err != nil {

@@ -26,18 +26,24 @@ func (d destination) display(u *url.URL) string {
 func (s *Server) destination(r *http.Request) (destination, *refusal) {
 	if s.cfg.Mapping != "" {
 		if r.Method == http.MethodConnect {
-			return destination{}, &refusal{http.StatusMethodNotAllowed, "http_request_denied",
-				"this address leads to " + s.cfg.Target + " and is not a proxy; CONNECT belongs to the HTTP proxy's address"}
+			return destination{}, &refusal{
+				http.StatusMethodNotAllowed, "http_request_denied",
+				"this address leads to " + s.cfg.Target + " and is not a proxy; CONNECT belongs to the HTTP proxy's address",
+			}
 		}
 		return newDestination(s.cfg.Scheme, s.cfg.Target)
 	}
 	switch {
 	case r.URL.Host == "":
-		return destination{}, &refusal{http.StatusBadRequest, "http_request_denied",
-			"this address is an HTTP proxy: it wants whole URLs; give it to the client as HTTP_PROXY"}
+		return destination{}, &refusal{
+			http.StatusBadRequest, "http_request_denied",
+			"this address is an HTTP proxy: it wants whole URLs; give it to the client as HTTP_PROXY",
+		}
 	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
-		return destination{}, &refusal{http.StatusBadRequest, "http_request_denied",
-			fmt.Sprintf("the proxy does not speak %q; it forwards http and https URLs, and tunnels anything with CONNECT", r.URL.Scheme)}
+		return destination{}, &refusal{
+			http.StatusBadRequest, "http_request_denied",
+			fmt.Sprintf("the proxy does not speak %q; it forwards http and https URLs, and tunnels anything with CONNECT", r.URL.Scheme),
+		}
 	}
 	return newDestination(r.URL.Scheme, r.URL.Host)
 }

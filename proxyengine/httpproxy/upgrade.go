@@ -69,7 +69,7 @@ func (x *exchange) takeUpstream(resp *http.Response) (net.Conn, error) {
 	if !ok || x.conn == nil {
 		return nil, errors.New("it switched protocols without a connection to go on with")
 	}
-	var conn net.Conn = x.conn.Conn
+	conn := x.conn.Conn
 	if x.secured != nil {
 		conn = x.secured
 	}
@@ -116,7 +116,7 @@ func (c *aheadConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return c.Conn.Close()
+	return c.Close()
 }
 
 // unread is what a reader holds that nobody has read yet.

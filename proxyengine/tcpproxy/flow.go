@@ -14,8 +14,8 @@ import (
 // Env is what all listeners of an engine share. All functions are called concurrently.
 type Env struct {
 	// Open begins a flow: it numbers it, decides whether faults can touch it, reports it and returns its faults. The caller fills
-	// in the rest of info before, does not change it afterwards, and calls close once when the flow is over.
-	Open func(info *event.Flow) (faults *fault.Flow, close func())
+	// in the rest of info before, does not change it afterwards, and calls end once when the flow is over.
+	Open func(info *event.Flow) (faults *fault.Flow, end func())
 	// Sink gets the events.
 	Sink event.Sink
 	// Dialer reaches upstreams.
@@ -33,13 +33,13 @@ type Flow struct {
 	env    *Env
 	info   *event.Flow
 	faults *fault.Flow
-	close  func()
+	end    func()
 }
 
 // Begin opens a flow. The caller ends it with End.
 func (e *Env) Begin(info *event.Flow) *Flow {
-	faults, closeFlow := e.Open(info)
-	return &Flow{env: e, info: info, faults: faults, close: closeFlow}
+	faults, end := e.Open(info)
+	return &Flow{env: e, info: info, faults: faults, end: end}
 }
 
 // Info identifies the flow in events; not to be changed.
@@ -67,11 +67,11 @@ func (f *Flow) Relay(ctx context.Context, client, upstream net.Conn, early []byt
 }
 
 // Close ends the interest in faults; it is for callers that report the end themselves, and End does it, too.
-func (f *Flow) Close() { f.close() }
+func (f *Flow) Close() { f.end() }
 
 // End closes the flow and reports what became of it.
 func (f *Flow) End(s stream.Stats) {
-	f.close()
+	f.end()
 	done := event.Completed{Flow: f.info, At: time.Now(), Up: s.Up, Down: s.Down, Err: s.Err}
 	if !s.FirstDown.IsZero() {
 		done.TTFB = s.FirstDown.Sub(f.info.Start)

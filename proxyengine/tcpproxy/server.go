@@ -87,13 +87,17 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, serve func(net.Con
 	var pause time.Duration
 	for {
 		conn, err := ln.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				Reset(conn)
+			}
+			return nil
+		}
 		switch {
 		case err == nil:
 			pause = 0
 			serve(conn)
 			continue
-		case ctx.Err() != nil:
-			return nil
 		case !passing(err):
 			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
 		}

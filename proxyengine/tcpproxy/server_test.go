@@ -44,7 +44,7 @@ func serve(t testing.TB, cfg Config, live *fault.Live) (addr string, completed f
 	var mu sync.Mutex
 	var done []event.Completed
 	var id atomic.Uint64
-	cfg.Env.Open = func(info *event.Flow) (*fault.Flow, func()) {
+	cfg.Open = func(info *event.Flow) (*fault.Flow, func()) {
 		info.ID = id.Add(1)
 		f := live.Open(info)
 		return f, f.Close
@@ -165,19 +165,29 @@ func TestEncryption(t *testing.T) {
 		fails      string
 	}{
 		{name: "TLS by the proxy", target: secureEcho, encryption: TLS, config: trusting, client: plain, say: "hello", want: "|hello"},
-		{name: "TLS by the client", target: secureEcho, encryption: TLS, config: trusting, client: own, say: "hello",
-			want: "example.com|hello"},
+		{
+			name: "TLS by the client", target: secureEcho, encryption: TLS, config: trusting, client: own, say: "hello",
+			want: "example.com|hello",
+		},
 		{name: "the server speaks first", target: greeter, encryption: TLS, config: trusting, client: plain, want: "220 hello"},
 		{name: "unknown authority", target: secureEcho, encryption: TLS, client: plain, say: "hello", fails: "TLS: "},
-		{name: "wrong name", target: secureEcho, encryption: TLS, config: &tls.Config{RootCAs: pool, ServerName: "wrong.example"},
-			client: plain, say: "hello", fails: "wrong.example"},
+		{
+			name: "wrong name", target: secureEcho, encryption: TLS, config: &tls.Config{RootCAs: pool, ServerName: "wrong.example"},
+			client: plain, say: "hello", fails: "wrong.example",
+		},
 		{name: "no TLS there", target: plainPG, encryption: TLS, config: trusting, client: plain, say: "hello", fails: "TLS: "},
-		{name: "PostgreSQL, TLS by the proxy", target: pg, encryption: PostgresTLS, config: trusting, client: plain, say: "startup",
-			want: "secure startup"},
-		{name: "PostgreSQL, TLS by the client", target: pg, encryption: PostgresTLS, config: trusting, client: ownPG, say: "startup",
-			want: "secure startup"},
-		{name: "PostgreSQL without TLS", target: plainPG, encryption: PostgresTLS, config: trusting, client: plain, say: "startup",
-			fails: "does not offer TLS"},
+		{
+			name: "PostgreSQL, TLS by the proxy", target: pg, encryption: PostgresTLS, config: trusting, client: plain, say: "startup",
+			want: "secure startup",
+		},
+		{
+			name: "PostgreSQL, TLS by the client", target: pg, encryption: PostgresTLS, config: trusting, client: ownPG, say: "startup",
+			want: "secure startup",
+		},
+		{
+			name: "PostgreSQL without TLS", target: plainPG, encryption: PostgresTLS, config: trusting, client: plain, say: "startup",
+			fails: "does not offer TLS",
+		},
 		{name: "plain", target: plainPG, client: plain, say: "startup!", want: "plain startup!"},
 	}
 	for _, tt := range tests {
