@@ -125,9 +125,12 @@ func (l *lexical) appendTerm(term, postings []byte) error {
 	return nil
 }
 
-func (l *lexical) terms() int         { return len(l.termAt) - 1 }
-func (l *lexical) term(i int) []byte  { return l.termText[l.termAt[i]:l.termAt[i+1]] }
-func (l *lexical) posts(i int) []byte { return l.postings[l.postAt[i]:l.postAt[i+1]] }
+func (l *lexical) terms() int        { return len(l.termAt) - 1 }
+func (l *lexical) term(i int) []byte { return l.termText[l.termAt[i]:l.termAt[i+1]] }
+
+func (l *lexical) posts(i int) postingReader {
+	return postingReader{rest: l.postings[l.postAt[i]:l.postAt[i+1]], docs: uint32(len(l.ids))}
+}
 
 // mergeLexical joins indexes whose IDs follow each other, without the documents that keep refuses.
 func mergeLexical(keep func(id uint32) bool, parts ...*lexical) (*lexical, error) {
@@ -174,7 +177,7 @@ func mergeLexical(keep func(id uint32) bool, parts ...*lexical) (*lexical, error
 			if c.next == c.terms() || !bytes.Equal(c.term(c.next), least) {
 				continue
 			}
-			for r := (postingReader{rest: c.posts(c.next)}); r.read(); {
+			for r := c.posts(c.next); r.read(); {
 				if n := c.numbers[r.doc]; n > 0 {
 					postings = binary.AppendUvarint(postings, uint64(n-last))
 					postings = binary.AppendUvarint(postings, uint64(r.count))
@@ -192,9 +195,11 @@ func mergeLexical(keep func(id uint32) bool, parts ...*lexical) (*lexical, error
 	}
 }
 
-// postingReader reads the postings of a term one after the other.
+// postingReader reads the postings of a term one after the other. Damaged ones end early, and never name a document that is not
+// there.
 type postingReader struct {
 	rest []byte
+	docs uint32 // the number of documents
 	// doc is the number of the document that was read last, count its count.
 	doc, count uint32
 	next       uint32
@@ -212,7 +217,7 @@ func (r *postingReader) read() bool {
 	r.rest = r.rest[n+m:]
 	r.next += uint32(delta)
 	r.doc, r.count = r.next-1, uint32(count)
-	return true
+	return r.doc < r.docs
 }
 
 // find returns the number of a term, or -1.
@@ -232,13 +237,13 @@ func (l *lexical) score(term string, weight float64, scores []float64, hit func(
 		return false
 	}
 	frequency := 0
-	for r := (postingReader{rest: l.posts(i)}); r.read(); {
+	for r := l.posts(i); r.read(); {
 		frequency++
 	}
 	n := float64(len(l.ids))
 	idf := math.Log(1 + (n-float64(frequency)+0.5)/(float64(frequency)+0.5))
 	average := float64(l.total) / n
-	for r := (postingReader{rest: l.posts(i)}); r.read(); {
+	for r := l.posts(i); r.read(); {
 		tf := float64(r.count)
 		norm := bm25K1 * (1 - bm25B + bm25B*float64(l.lengths[r.doc])/average)
 		scores[r.doc] += weight * idf * tf * (bm25K1 + 1) / (tf + norm)

@@ -202,7 +202,11 @@ func FuzzDecodeLexical(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(l.encode())
+	data := l.encode()
+	f.Add(data)
+	data = bytes.Clone(data)
+	data[len(data)-2] = 200
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := decodeLexical(data)
 		if err != nil {
@@ -212,8 +216,12 @@ func FuzzDecodeLexical(f *testing.F) {
 		for i := range l.terms() {
 			l.score(string(l.term(i)), 1, scores, func(uint32) {})
 		}
-		if _, err := mergeLexical(func(uint32) bool { return true }, l); err == nil && !bytes.HasPrefix(data, []byte(lexicalMagic)) {
-			t.Fatal("something without the magic was read")
+		merged, err := mergeLexical(func(uint32) bool { return true }, l)
+		if err != nil {
+			return // IDs twice
+		}
+		if _, err := decodeLexical(merged.encode()); err != nil {
+			t.Fatalf("what was merged cannot be read: %v", err)
 		}
 	})
 }

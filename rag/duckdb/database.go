@@ -48,9 +48,33 @@ type meta struct {
 type database struct {
 	connector *duckdb.Connector
 	conn      *duckdb.Conn
+	reading   bool
 }
 
+// reading is held while a generation is open. DuckDB keeps the databases of a process in a cache by path, and opening one that another
+// goroutine is just closing fails ("unique file handle conflict", DuckDB 1.4.1).
+var reading = make(chan struct{}, 1)
+
+// openDatabase opens a file for one goroutine, which closes it. Opening one to read waits until no other goroutine reads.
 func openDatabase(ctx context.Context, path string, readOnly bool) (*database, error) {
+	if !readOnly {
+		return connect(ctx, path, readOnly)
+	}
+	select {
+	case reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	db, err := connect(ctx, path, readOnly)
+	if err != nil {
+		<-reading
+		return nil, err
+	}
+	db.reading = true
+	return db, nil
+}
+
+func connect(ctx context.Context, path string, readOnly bool) (*database, error) {
 	// Extensions cannot be loaded and must not be looked for.
 	dsn := path + "?autoinstall_known_extensions=false&autoload_known_extensions=false"
 	if readOnly {
@@ -72,7 +96,11 @@ func openDatabase(ctx context.Context, path string, readOnly bool) (*database, e
 }
 
 func (db *database) close() error {
-	return errors.Join(db.conn.Close(), db.connector.Close())
+	err := errors.Join(db.conn.Close(), db.connector.Close())
+	if db.reading {
+		<-reading
+	}
+	return err
 }
 
 func (db *database) exec(ctx context.Context, query string, args ...driver.Value) error {

@@ -33,7 +33,7 @@ func (w *writer) begin(ctx context.Context, rebuild bool) (*rag.Base, error) {
 		if !rebuild {
 			return nil, err
 		}
-		w.published = w.store.newest()
+		w.published, err = w.store.newest(), nil
 	}
 	if err := w.finish(ctx); err != nil {
 		return nil, err
