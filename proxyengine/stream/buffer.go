@@ -22,7 +22,7 @@ type buffer struct {
 	mem  []byte
 	refs atomic.Int32
 	acct *account // nil when nothing was charged
-	cost int64
+	cost int64    // what was; grows with the lock of the direction held
 }
 
 // newBuffer returns a buffer for at least n bytes, n ≤ maxBuffer, with one reference.
@@ -105,8 +105,12 @@ func (c *Chunk) Cut(n int) (head, tail Chunk) {
 	} else {
 		head.virtual, tail.virtual = n, whole.virtual-n
 	}
-	if whole.buf != nil {
-		whole.buf.refs.Add(1)
+	if b := whole.buf; b != nil {
+		b.refs.Add(1)
+		if b.acct != nil { // many small pieces weigh more than what they hold
+			b.cost += chunkCost
+			b.acct.take(chunkCost)
+		}
 	}
 	if whole.in != nil {
 		whole.in.held++

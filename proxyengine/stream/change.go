@@ -21,6 +21,14 @@ func (l *line) change(stages []Stage, now time.Time) {
 		return
 	}
 	queued := l.q.take()
+	// What leaving stages have is younger than what is queued, and the last of these stages has the oldest of it. They are
+	// emptied before anything is pushed: one that only changed its place is pushed to anew.
+	var flushed []Chunk
+	for i := len(ch.old) - 1; i >= 0; i-- {
+		if s := ch.old[i]; !ch.kept[s] {
+			flushed = append(flushed, ch.flush(i, s, now)...)
+		}
+	}
 	l.last = l.popped
 	if n := len(queued); n > 0 && queued[n-1].End != Open {
 		l.ended = Open // it comes out once more, or not
@@ -28,11 +36,8 @@ func (l *line) change(stages []Stage, now time.Time) {
 	for _, c := range queued {
 		ch.redue(c)
 	}
-	// What leaving stages have is younger than what is queued, and the last of these stages has the oldest of it.
-	for i := len(ch.old) - 1; i >= 0; i-- {
-		if s := ch.old[i]; !ch.kept[s] {
-			ch.flush(i, s, now)
-		}
+	for _, c := range flushed {
+		l.enter(0, c)
 	}
 	if l.draining && len(l.stations) > 0 {
 		l.draining = false
@@ -91,11 +96,11 @@ func (ch *change) redue(c Chunk) {
 }
 
 // flush empties a stage that left. What it lets go starts anew at that time: behind the stages that stood before it and stay,
-// and through every new stage that queued chunks met.
-func (ch *change) flush(i int, s *station, now time.Time) {
+// and through every new stage that queued chunks meet.
+func (ch *change) flush(i int, s *station, now time.Time) (flushed []Chunk) {
 	h, ok := s.stage.(Holder)
 	if !ok {
-		return
+		return nil
 	}
 	place := 0
 	for _, before := range ch.old[:i] {
@@ -112,6 +117,7 @@ func (ch *change) flush(i int, s *station, now time.Time) {
 				c.legs = append(c.legs, leg{at: st})
 			}
 		}
-		ch.l.enter(0, c)
+		flushed = append(flushed, c)
 	})
+	return flushed
 }

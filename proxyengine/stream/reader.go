@@ -152,13 +152,9 @@ func (r *Reader) staged() bool {
 
 func (r *Reader) copyRest(p []byte) int {
 	n := copy(p, r.rest.data)
-	if n == len(r.rest.data) {
+	if r.rest.data = r.rest.data[n:]; len(r.rest.data) == 0 {
 		r.rest.Release()
-		return n
 	}
-	head, tail := r.rest.Cut(n)
-	head.Release()
-	r.rest = tail
 	return n
 }
 

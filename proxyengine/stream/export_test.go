@@ -1,0 +1,52 @@
+package stream
+
+import "time"
+
+// TestLine drives a line without goroutines.
+type TestLine struct{ l *line }
+
+func NewTestLine(p *Path, o Options) TestLine { return TestLine{newLine(Up, p, &o)} }
+
+// Push sends data, read now, into the stages.
+func (t TestLine) Push(data []byte) {
+	b := newBuffer(max(len(data), 1))
+	t.l.refresh()
+	t.l.pushBytes(b, copy(b.mem, data), false)
+}
+
+func (t TestLine) PushEnd(e End) { t.l.push(NewEnd(t.l.clock.Now(), e)) }
+
+// Pop returns what is due, piece by piece.
+func (t TestLine) Pop() (out []Popped) {
+	t.l.refresh()
+	due, _, _ := t.l.pop(nil, 1<<30)
+	for i := range due {
+		c := &due[i]
+		out = append(out, Popped{append([]byte(nil), c.Bytes()...), c.At, c.Arrival(), c.End})
+		c.Release()
+	}
+	return out
+}
+
+// Next is when there is something to do.
+func (t TestLine) Next() (time.Time, bool) {
+	t.l.mu.Lock()
+	defer t.l.mu.Unlock()
+	return t.l.next()
+}
+
+func (t TestLine) Refresh() { t.l.refresh() }
+func (t TestLine) Close()   { t.l.close() }
+
+type Popped struct {
+	Data        []byte
+	At, Arrival time.Time
+	End         End
+}
+
+// Await waits for room in a budget as a direction that keeps held bytes.
+func (b *Budget) Await(held int64, done <-chan struct{}, full func()) (ok bool, give func()) {
+	a := newAccount(b)
+	a.take(held)
+	return a.await(full, done), func() { a.give(held) }
+}
