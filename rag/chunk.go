@@ -74,7 +74,7 @@ func (c *cutter) code(file *treesitter.File) {
 		p := file.Definitions[i].Parent
 		children[p] = append(children[p], i)
 	}
-	var gaps []span
+	gaps := make([]span, 0, len(children[-1])+1)
 	at := 0
 	for _, i := range children[-1] {
 		d := &file.Definitions[i]

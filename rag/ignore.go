@@ -79,15 +79,15 @@ func (rules ignoreRules) with(file string, domain []string) ignoreRules {
 // repositoryRules returns the rules that a repository around root brings: its info/exclude and the ignore files of the directories
 // above root. prefix is the path from the repository to root; it is empty when root is the repository or in none.
 func repositoryRules(root string) (rules ignoreRules, prefix []string) {
-	repository := ""
-	for dir := root; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			repository = dir
+	repository := root
+	for {
+		if _, err := os.Lstat(filepath.Join(repository, ".git")); err == nil {
 			break
 		}
-		if dir == filepath.Dir(dir) {
+		if repository == filepath.Dir(repository) {
 			return nil, nil
 		}
+		repository = filepath.Dir(repository)
 	}
 	if rel, err := filepath.Rel(repository, root); err == nil && rel != "." {
 		prefix = strings.Split(filepath.ToSlash(rel), "/")

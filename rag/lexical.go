@@ -229,12 +229,12 @@ func (l *lexical) find(term string) int {
 	return i
 }
 
-// score adds the BM25 score of a term that stands weight times in a question to the scores of all documents, and calls hit for each document
-// that has it. It reports whether there is one.
-func (l *lexical) score(term string, weight float64, scores []float64, hit func(doc uint32)) bool {
+// score adds the BM25 score of a term that stands weight times in a question to the scores of all documents, and calls hit for each
+// document that has it.
+func (l *lexical) score(term string, weight float64, scores []float64, hit func(doc uint32)) {
 	i := l.find(term)
 	if i < 0 {
-		return false
+		return
 	}
 	frequency := 0
 	for r := l.posts(i); r.read(); {
@@ -249,7 +249,6 @@ func (l *lexical) score(term string, weight float64, scores []float64, hit func(
 		scores[r.doc] += weight * idf * tf * (bm25K1 + 1) / (tf + norm)
 		hit(r.doc)
 	}
-	return true
 }
 
 // lexicalMagic begins the binary form and changes with it.

@@ -31,7 +31,7 @@ func TestTokenizer(t *testing.T) {
 		{"MAX_RETRIES", "max retri maxretries"},
 		{"URLs of users", "url user"},
 		{"userIDs", "user id userids"},
-		{"retrying retried retries", "retri retri retri"},
+		{"retrying Retries", "retri" + " retri"},
 		{"the of and", ""},
 		{"a.b(c)", ""},
 		{"x1", "1 x1"},
@@ -179,7 +179,7 @@ func TestLexicalEncodeDecode(t *testing.T) {
 	if empty, err := decodeLexical(nil); err != nil || empty.terms() != 0 || empty.find("x") != -1 {
 		t.Errorf("nothing decodes to %+v, %v", empty, err)
 	}
-	for n := range len(data) {
+	for n := range data {
 		if _, err := decodeLexical(data[:n]); n > 0 && err == nil {
 			t.Fatalf("%d of %d bytes decode", n, len(data))
 		}

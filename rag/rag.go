@@ -79,12 +79,14 @@ func (m Manifest) Check(have Manifest, where string) error {
 	case have == m:
 		return nil
 	case have.Root != m.Root:
-		return fmt.Errorf("%w: %s holds the index of %s, not of %s: choose another index directory (--index)", ErrMismatch, where, have.Root, m.Root)
+		return fmt.Errorf("%w: %s holds the index of %s, not of %s: choose another index directory (--index)",
+			ErrMismatch, where, have.Root, m.Root)
 	case have.Chunker != m.Chunker:
-		return fmt.Errorf("%w: the index in %s was made by another version of fault (chunks %d, now %d): index the directory again with rebuild",
-			ErrMismatch, where, have.Chunker, m.Chunker)
+		return fmt.Errorf("%w: the index in %s was made by another version of fault (chunks %d, now %d): "+
+			"index the directory again with rebuild", ErrMismatch, where, have.Chunker, m.Chunker)
 	}
-	return fmt.Errorf("%w: the index in %s has vectors of %s (%d), not %s (%d): use that embedder, or index the directory again with rebuild",
+	return fmt.Errorf("%w: the index in %s has vectors of %s (%d), not %s (%d): "+
+		"use that embedder, or index the directory again with rebuild",
 		ErrMismatch, where, have.Embedder, have.Dimension, m.Embedder, m.Dimension)
 }
 

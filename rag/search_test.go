@@ -16,7 +16,7 @@ func shopIndex(t *testing.T) (*Index, *memStore) {
 		"client/retry.go": "package client\n\n// Retry calls do until it succeeds, with exponential backoff between attempts.\nfunc Retry(do func() error) error {\n\treturn do()\n}\n" +
 			"\n// Client talks to the price service.\ntype Client struct{ base string }\n\n// Fetch gets the price of an article.\nfunc (c *Client) Fetch(sku string) error { return Retry(nil) }\n",
 		"client/retry_test.go": "package client\n\nfunc TestRetry(t *testing.T) { _ = Retry(func() error { return nil }) }\n\nfunc Fetch() {}\n",
-		"docs/retry.md":        "# Retry\n\nRetry with exponential backoff between attempts of calls.\n",
+		"docs/retry.md":        "# Retry\n\nCalls are tried again with exponential backoff between attempts of calls.\n",
 		"app/shop.py":          "class Shop:\n    def fetch_price(self, sku):\n        return self.client.fetch(sku)\n\n    def retry(self):\n        pass\n",
 		"app/config.yaml":      "retries: 3\n",
 	}))

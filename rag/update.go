@@ -24,8 +24,8 @@ const (
 	batchBytes = 8 << 20
 )
 
-// racyWindow is how long after a file's modification a reading of it is not trusted to be the last: the clocks of file systems tick in steps
-// of up to two seconds (FAT), and a change within one step leaves the time as it was.
+// racyWindow is how long after a file's modification a reading of it is not trusted to be the last: the clocks of file systems tick
+// in steps of up to two seconds (FAT), and a change within one step leaves the time as it was.
 const racyWindow = 2 * time.Second
 
 // maxFailures bounds the list of failures in a Summary.
@@ -67,7 +67,7 @@ func (e *EmptyError) Error() string {
 	if e.Language != "" {
 		what = "no " + e.Language + " files to index"
 	}
-	var why []string
+	why := make([]string, 0, len(e.Skipped))
 	for _, reason := range slices.SortedFunc(maps.Keys(e.Skipped), func(a, b string) int {
 		return cmp.Or(cmp.Compare(e.Skipped[b], e.Skipped[a]), strings.Compare(a, b))
 	}) {
@@ -239,7 +239,7 @@ func (u *update) readAll(ctx context.Context, todo []found, done, total int) err
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // opened to read
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan found)
 	results := make(chan read, 64)
@@ -435,13 +435,10 @@ func (w *worker) read(ctx context.Context, f found, old FileRecord) (read, error
 		return r, ctx.Err()
 	}
 	r.chunks, err = cutFile(ctx, f.path, r.record.Language, data)
-	switch {
-	case err != nil && (errors.Is(err, treesitter.ErrNoCgo) || ctx.Err() != nil):
+	if errors.Is(err, treesitter.ErrNoCgo) || ctx.Err() != nil {
 		return r, err
-	case err != nil:
-		r.err = err
-		return r, nil
 	}
+	r.err = err
 	r.terms = make([][]counted, len(r.chunks))
 	for i := range r.chunks {
 		r.terms[i] = w.tokenizer.count(&r.chunks[i], w.scratch)

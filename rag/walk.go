@@ -84,7 +84,7 @@ func (w *walker) directory(ctx context.Context, rel string, rules ignoreRules) e
 	for _, e := range entries {
 		name := e.Name()
 		child := path.Join(rel, name)
-		reason := ""
+		var reason string
 		switch {
 		case e.Type()&fs.ModeSymlink != 0:
 			reason = SkipSymlink
@@ -146,8 +146,8 @@ func vendored(dir, name string) bool {
 	return err == nil
 }
 
-// readFile reads a file below root, at most limit bytes, and its size and time as they were before reading. A path that has become a symbolic
-// link out of root in the meantime is an error.
+// readFile reads a file below root, at most limit bytes, and its size and time as they were before reading. A path that has become a
+// symbolic link out of root in the meantime is an error.
 func readFile(root *os.Root, rel string, limit int64) (data []byte, info fs.FileInfo, err error) {
 	f, err := root.Open(filepath.FromSlash(rel))
 	if err != nil {

@@ -47,7 +47,9 @@ func NewFileGuard(allow []string) (*FileGuard, error) {
 			}
 		}
 		if err != nil {
-			return nil, &UserError{Argument: "--allow-dir", Message: fmt.Sprintf("%q: %v", dir, reason(err)), Hint: "give an existing folder"}
+			return nil, &UserError{
+				Argument: "--allow-dir", Message: fmt.Sprintf("%q: %v", dir, reason(err)), Hint: "give an existing folder",
+			}
 		}
 		g.allowed = append(g.allowed, path)
 	}
@@ -74,7 +76,7 @@ func (f allowedFile) open() (*os.File, error) {
 func (g *FileGuard) file(argument, path string, roots []string) (allowedFile, error) {
 	f, info, err := g.resolve(argument, path, roots)
 	if err == nil && !info.Mode().IsRegular() {
-		err = &UserError{Argument: argument, Message: fmt.Sprintf("%s is not a file", path), Hint: "give a source file"}
+		err = &UserError{Argument: argument, Message: path + " is not a file", Hint: "give a source file"}
 	}
 	return f, err
 }
@@ -83,7 +85,7 @@ func (g *FileGuard) file(argument, path string, roots []string) (allowedFile, er
 func (g *FileGuard) folder(argument, path string, roots []string) (allowedFile, error) {
 	f, info, err := g.resolve(argument, path, roots)
 	if err == nil && !info.IsDir() {
-		err = &UserError{Argument: argument, Message: fmt.Sprintf("%s is not a folder", path), Hint: "give the folder with the source code"}
+		err = &UserError{Argument: argument, Message: path + " is not a folder", Hint: "give the folder with the source code"}
 	}
 	return f, err
 }
@@ -155,9 +157,11 @@ func (g *FileGuard) bases(roots []string) []string {
 
 func outside(path string, bases []string) (message, hint string) {
 	if len(bases) == 0 {
-		return path + " must not be read: the client gives access to no folder", "open a folder in the editor, or start fault with --allow-dir"
+		return path + " must not be read: the client gives access to no folder",
+			"open a folder in the editor, or start fault with --allow-dir"
 	}
-	return fmt.Sprintf("%s is outside of %s", path, strings.Join(bases, ", ")), "start fault with --allow-dir FOLDER to let it read elsewhere"
+	return fmt.Sprintf("%s is outside of %s", path, strings.Join(bases, ", ")),
+		"start fault with --allow-dir FOLDER to let it read elsewhere"
 }
 
 // projectFiles mark a folder as a project.

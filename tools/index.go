@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -185,7 +184,7 @@ func indexError(ctx context.Context, argument string, err error) error {
 		return ctx.Err()
 	case errors.As(err, &empty):
 		return &UserError{
-			Argument: argument, Message: err.Error(), Hint: fmt.Sprintf("give a folder with source code; parsed are %s", joinLanguages()),
+			Argument: argument, Message: err.Error(), Hint: "give a folder with source code; parsed are " + joinLanguages(),
 		}
 	case errors.Is(err, rag.ErrMismatch):
 		return &UserError{Message: err.Error()}

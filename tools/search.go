@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/fault-project/fault/rag"
@@ -92,13 +93,25 @@ func (o *SearchOut) Text() string {
 func (t *Search) Arguments() []Argument {
 	return []Argument{
 		{Name: "query", Type: "string", Required: true, Usage: "words, a sentence, or the name of a function or type"},
-		{Name: "source_dir", Type: "string", Usage: "absolute path of the indexed folder or of one below it; the one indexed last without it"},
-		languageArgument,
-		{Name: "path", Type: "string", Usage: "only files that match, relative to the indexed folder: a folder, a file, or a pattern such as *_test.go"},
-		{Name: "kind", Type: "string", Enum: rag.Kinds(), Usage: "only such pieces of code; function includes methods, type every kind of type"},
-		{Name: "limit", Type: "integer", Default: fmt.Sprint(rag.DefaultLimit), Min: bound(1), Max: bound(rag.MaxLimit), Usage: "most results"},
 		{
-			Name: "max_tokens", Type: "integer", Default: fmt.Sprint(rag.DefaultMaxTokens), Min: bound(100), Max: bound(rag.MaxMaxTokens),
+			Name: "source_dir", Type: "string",
+			Usage: "absolute path of the indexed folder or of one below it; the one indexed last without it",
+		},
+		languageArgument,
+		{
+			Name: "path", Type: "string",
+			Usage: "only files that match, relative to the indexed folder: a folder, a file, or a pattern such as *_test.go",
+		},
+		{
+			Name: "kind", Type: "string", Enum: rag.Kinds(),
+			Usage: "only such pieces of code; function includes methods, type every kind of type",
+		},
+		{
+			Name: "limit", Type: "integer", Default: strconv.Itoa(rag.DefaultLimit), Min: bound(1), Max: bound(rag.MaxLimit),
+			Usage: "most results",
+		},
+		{
+			Name: "max_tokens", Type: "integer", Default: strconv.Itoa(rag.DefaultMaxTokens), Min: bound(100), Max: bound(rag.MaxMaxTokens),
 			Usage: "most tokens of code in the answer, about",
 		},
 	}
@@ -113,7 +126,9 @@ func (t *Search) Run(ctx context.Context, in SearchIn) (*SearchOut, error) {
 	dir := in.SourceDir
 	if dir == "" {
 		if dir = t.indexes.lastIndexed(); dir == "" {
-			return nil, &UserError{Argument: "source_dir", Message: "no folder was indexed yet", Hint: "index one, or say which one to search"}
+			return nil, &UserError{
+				Argument: "source_dir", Message: "no folder was indexed yet", Hint: "index one, or say which one to search",
+			}
 		}
 	}
 	folder, err := t.files.folder("source_dir", dir, in.Roots)
@@ -134,7 +149,8 @@ func (t *Search) Run(ctx context.Context, in SearchIn) (*SearchOut, error) {
 		return nil, searchError(ctx, folder.path, err)
 	}
 	out := &SearchOut{
-		Results: make([]SearchResult, len(found.Results)), Omitted: found.Omitted, SourceDir: root, Files: found.Files, Chunks: found.Chunks,
+		Results: make([]SearchResult, len(found.Results)), Omitted: found.Omitted,
+		SourceDir: root, Files: found.Files, Chunks: found.Chunks,
 	}
 	for i, r := range found.Results {
 		out.Results[i] = SearchResult{

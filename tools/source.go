@@ -19,8 +19,9 @@ var languageArgument = Argument{Name: "lang", Type: "string", Enum: languageName
 
 // languageNames lists the accepted names of languages.
 func languageNames() []string {
-	var names []string
-	for _, l := range treesitter.Languages() {
+	languages := treesitter.Languages()
+	names := make([]string, 0, 4*len(languages))
+	for _, l := range languages {
 		names = append(names, string(l))
 		names = append(names, treesitter.Aliases(l)...)
 	}
@@ -57,7 +58,7 @@ func (g *FileGuard) parsed(ctx context.Context, argument, path string, roots []s
 	if !ok {
 		return nil, f, &UserError{
 			Argument: argument, Message: path + " is not in a language that can be read",
-			Hint: fmt.Sprintf("have %s", joinLanguages()),
+			Hint: "have " + joinLanguages(),
 		}
 	}
 	file, err := treesitter.Parse(ctx, l, src)
@@ -71,9 +72,10 @@ func (g *FileGuard) parsed(ctx context.Context, argument, path string, roots []s
 }
 
 func joinLanguages() string {
-	var names []string
-	for _, l := range treesitter.Languages() {
-		names = append(names, string(l))
+	languages := treesitter.Languages()
+	names := make([]string, len(languages))
+	for i, l := range languages {
+		names[i] = string(l)
 	}
 	return strings.Join(names, ", ")
 }

@@ -151,7 +151,7 @@ func TestLanguageOf(t *testing.T) {
 }
 
 func TestParseLanguage(t *testing.T) {
-	for name, want := range map[string]Language{"python": Python, " Py ": Python, "GO": Go, "golang": Go, "cobol": "", "": ""} {
+	for name, want := range map[string]Language{"python": Python, "Py": Python, "GO\n": Go, "golang": Go, "cobol": "", "": ""} {
 		if got, ok := ParseLanguage(name); got != want || ok != (want != "") {
 			t.Errorf("ParseLanguage(%q) = %q, %v", name, got, ok)
 		}

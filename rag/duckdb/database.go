@@ -185,9 +185,13 @@ func (db *database) setMeta(ctx context.Context, m meta) error {
 		return err
 	}
 	for _, kv := range [][2]string{
-		{"schema", strconv.Itoa(schemaVersion)}, {"root", m.manifest.Root}, {"chunker", strconv.Itoa(m.manifest.Chunker)},
-		{"embedder", m.manifest.Embedder}, {"dimension", strconv.Itoa(m.manifest.Dimension)},
-		{"state", m.state}, {"generation", strconv.FormatUint(m.generation, 10)},
+		{"schema", strconv.Itoa(schemaVersion)},
+		{"root", m.manifest.Root},
+		{"chunker", strconv.Itoa(m.manifest.Chunker)},
+		{"embedder", m.manifest.Embedder},
+		{"dimension", strconv.Itoa(m.manifest.Dimension)},
+		{"state", m.state},
+		{"generation", strconv.FormatUint(m.generation, 10)},
 		{"base", strconv.FormatUint(m.base, 10)},
 	} {
 		if err := db.exec(ctx, `INSERT INTO meta VALUES (?, ?)`, kv[0], kv[1]); err != nil {

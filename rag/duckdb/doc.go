@@ -16,13 +16,9 @@
 package duckdb
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
-
-// errNoCgo says that the program was built without DuckDB.
-var errNoCgo = errors.New("this build has no code index (built without cgo): build with CGO_ENABLED=1 and a C compiler")
 
 // checkDir refuses directories whose names DuckDB's data source names cannot carry.
 func checkDir(dir string) error {

@@ -113,12 +113,12 @@ func (s *Store) Load(ctx context.Context, have uint64) (*rag.Snapshot, error) {
 	}
 }
 
-func (s *Store) load(ctx context.Context, n uint64) (*rag.Snapshot, error) {
+func (s *Store) load(ctx context.Context, n uint64) (_ *rag.Snapshot, err error) {
 	db, err := openDatabase(ctx, s.path(generationName(n)), true)
 	if err != nil {
 		return nil, err
 	}
-	defer db.close()
+	defer func() { err = errors.Join(err, db.close()) }()
 	m, err := db.meta(ctx)
 	if err != nil {
 		return nil, err

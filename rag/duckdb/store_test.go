@@ -327,7 +327,7 @@ func TestReadersDuringUpdates(t *testing.T) {
 	writePackage(t, root, 20, "open", 0)
 	update(t, open(t, dir, root), rag.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	failures := make(chan error, 3)
+	failures := make(chan error, 2)
 	for range cap(failures) {
 		x := open(t, dir, root)
 		go func() {
@@ -345,7 +345,7 @@ func TestReadersDuringUpdates(t *testing.T) {
 		}()
 	}
 	writer := open(t, dir, root)
-	for v := range 15 {
+	for v := range 6 {
 		writePackage(t, root, 20, "open", v)
 		update(t, writer, rag.Options{})
 	}
