@@ -99,17 +99,3 @@ func prepareItem(s *scenarios.Scenario, it *scenarios.Item) (j job, err error) {
 	}
 	return j, nil
 }
-
-// relativeNote says what becomes of a schedule in percent where there is nothing it could be a part of; "" if there is none.
-func (j *job) relativeNote() string {
-	if !j.program.Timeless {
-		return ""
-	}
-	for _, f := range j.program.Faults {
-		if f.Common().Schedule.Relative() {
-			return fmt.Sprintf("The schedule of %s is in percent, and a single call has no duration that it could be a part of: "+
-				"the fault was active for the whole call.", f.Kind())
-		}
-	}
-	return ""
-}

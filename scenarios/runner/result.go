@@ -80,7 +80,7 @@ func (o *outcome) result() *scenarios.ItemResult {
 func (o *outcome) notes(r *scenarios.ItemResult, abandoned, unlisted int) []string {
 	var notes []string
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
-	if n := o.job.relativeNote(); n != "" {
+	for _, n := range o.job.item.Notes() {
 		add("%s", n)
 	}
 	if o.job.direct && len(o.job.mappings) == 0 && len(o.job.program.Faults) > 0 {
