@@ -8,6 +8,8 @@ var golang = grammar{
 	aliases:    []string{"golang"},
 	extensions: []string{".go"},
 	comments:   []string{"//"},
+	flat:       map[string]Kind{"function_declaration": KindFunction, "method_declaration": KindMethod},
+	nested:     "func",
 	wrappers:   []string{"type_declaration", "var_declaration"},
 	query: `
 (function_declaration name: (identifier) @name body: (block)? @body) @function

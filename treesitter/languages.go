@@ -23,6 +23,11 @@ type grammar struct {
 	// query captures definitions. The capture around a definition is named after its Kind. Inside, @name is its bare name,
 	// @body its block, @receiver the type that a method belongs to where the method stands outside of it.
 	query string
+	// flat are the node types at the top of a file that are a function with the fields name, body and receiver, and hold no other
+	// definition unless nested occurs in the text of the body. The query then need not look into them, which it would do at the
+	// cost of half a parse.
+	flat   map[string]Kind
+	nested string
 	// wrappers are the node types around a definition that belong to it, such as decorators.
 	wrappers []string
 	// indented languages have bodies without braces: a body starts at the start of its line.

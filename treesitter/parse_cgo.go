@@ -80,43 +80,91 @@ func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
 	return file, nil
 }
 
-// definitions runs the query and puts names to what it finds.
+// definitions finds the definitions of a file and puts names to them.
 func (p *parser) definitions(query *sitter.Query, root *sitter.Node, src string) []Definition {
-	cursor := sitter.NewQueryCursor()
-	defer cursor.Close()
-	cursor.Exec(query, root)
-	var found []Definition
-	receivers := map[int]string{} // by StartByte
-	for {
-		match, ok := cursor.NextMatch()
-		if !ok {
-			break
+	f := finder{parser: p, query: query, cursor: sitter.NewQueryCursor(), src: src, receivers: map[int]string{}}
+	defer f.cursor.Close()
+	if len(p.grammar.flat) == 0 {
+		f.search(root)
+		return qualify(f.found, f.receivers)
+	}
+	top := sitter.NewTreeCursor(root)
+	defer top.Close()
+	for more := top.GoToFirstChild(); more; more = top.GoToNextSibling() {
+		if node := top.CurrentNode(); node.IsNamed() && !f.flat(node) {
+			f.search(node)
 		}
-		var d Definition
+	}
+	return qualify(f.found, f.receivers)
+}
+
+// finder collects the definitions of one file.
+type finder struct {
+	parser    *parser
+	query     *sitter.Query
+	cursor    *sitter.QueryCursor
+	src       string
+	found     []Definition
+	receivers map[int]string // by StartByte
+}
+
+// flat takes a function that holds no other definition from its fields, and reports whether node is one.
+func (f *finder) flat(node *sitter.Node) bool {
+	g := f.parser.grammar
+	kind, ok := g.flat[node.Type()]
+	if !ok || node.HasError() {
+		return false
+	}
+	name, body := node.ChildByFieldName("name"), node.ChildByFieldName("body")
+	if name == nil || body != nil && strings.Contains(f.src[body.StartByte():body.EndByte()], g.nested) {
+		return false
+	}
+	receiver := ""
+	if r := node.ChildByFieldName("receiver"); r != nil {
+		if receiver, ok = receiverType(f.src[r.StartByte():r.EndByte()]); !ok {
+			return false
+		}
+	}
+	f.add(kind, node, name, body, receiver)
+	return true
+}
+
+// search runs the query below a node, itself included.
+func (f *finder) search(within *sitter.Node) {
+	f.cursor.Exec(f.query, within)
+	for {
+		match, ok := f.cursor.NextMatch()
+		if !ok {
+			return
+		}
+		var kind Kind
 		var node, name, body *sitter.Node
 		receiver := ""
 		for _, c := range match.Captures {
-			switch capture := query.CaptureNameForId(c.Index); capture {
+			switch capture := f.query.CaptureNameForId(c.Index); capture {
 			case "name":
 				name = c.Node
 			case "body":
 				body = c.Node
 			case "receiver":
-				receiver = baseType(src[c.Node.StartByte():c.Node.EndByte()])
+				receiver = baseType(f.src[c.Node.StartByte():c.Node.EndByte()])
 			default:
-				node, d.Kind = c.Node, Kind(capture)
+				node, kind = c.Node, Kind(capture)
 			}
 		}
-		if node == nil || name == nil {
-			continue
+		if node != nil && name != nil {
+			f.add(kind, node, name, body, receiver)
 		}
-		p.fill(&d, node, name, body, src)
-		if receiver != "" {
-			receivers[d.StartByte] = receiver
-		}
-		found = append(found, d)
 	}
-	return qualify(found, receivers)
+}
+
+func (f *finder) add(kind Kind, node, name, body *sitter.Node, receiver string) {
+	d := Definition{Kind: kind}
+	f.parser.fill(&d, node, name, body, f.src)
+	if receiver != "" {
+		f.receivers[d.StartByte] = receiver
+	}
+	f.found = append(f.found, d)
 }
 
 // fill sets everything of a definition that its own nodes say.

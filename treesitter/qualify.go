@@ -50,6 +50,22 @@ func baseType(text string) string {
 	return strings.TrimSpace(text)
 }
 
+// receiverType returns the type in a receiver as Go writes it: (l *List[K, V]) is List. It reports false for what it does not
+// understand.
+func receiverType(text string) (string, bool) {
+	text, ok := strings.CutPrefix(text, "(")
+	if !ok || strings.Contains(text, "/") {
+		return "", false
+	}
+	text, _, _ = strings.Cut(text, "[")
+	fields := strings.Fields(strings.TrimRight(strings.TrimSpace(text), ",) \t\r\n"))
+	if len(fields) == 0 || len(fields) > 2 {
+		return "", false
+	}
+	name := baseType(fields[len(fields)-1])
+	return name, name != ""
+}
+
 // commentAbove returns where the block of comment lines directly above offset begins, or offset.
 func (g *grammar) commentAbove(src string, offset int) int {
 	lineStart := strings.LastIndexByte(src[:offset], '\n') + 1
