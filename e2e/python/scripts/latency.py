@@ -1,0 +1,39 @@
+"""Call an endpoint while its upstream is slow, and print the report."""
+
+import asyncio
+
+from fastmcp import Client
+
+import mcp_client
+
+
+async def main(args) -> None:
+    async with Client(mcp_client.config(args)) as client:
+        answer = await client.call_tool(
+            "fault_run_latency_impact_scenario",
+            {
+                "url": args.url,
+                "method": "GET",
+                "body": "",
+                "duration": args.duration,
+                "latency": args.latency,
+                "per_read_write_op": False,
+                "deviation": 0,
+                "direction": "ingress",
+                "side": "server",
+                "num_clients": 1,
+                "rps": 3,
+                "timeout": 10,
+                "proxies": args.proxy,
+            },
+        )
+    print(mcp_client.text(answer))
+
+
+if __name__ == "__main__":
+    p = mcp_client.parser()
+    p.add_argument("url")
+    p.add_argument("latency", type=float)
+    p.add_argument("--proxy", action="append", default=[], help="LEFT=RIGHT, as the mappings of fault run")
+    p.add_argument("--duration", default="10s")
+    asyncio.run(main(p.parse_args()))
