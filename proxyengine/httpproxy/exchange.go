@@ -49,14 +49,13 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	x := &exchange{
 		s: s, in: r, to: to, flow: s.cfg.Begin(info), w: &writer{ResponseWriter: w, left: -1},
 	}
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), exchangeKey{}, x))
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	x.ctx = ctx
 	path := x.flow.Faults().Path()
 	x.up = stream.NewReader(ctx, &x.request, stream.Up, path, s.cfg.Stream)
 	x.down = stream.NewReader(ctx, &x.answer, stream.Down, path, s.cfg.Stream)
 	x.flow.Faults().OnChange(func() { x.up.Poke(); x.down.Poke() })
 	defer func() {
-		cancel()
 		x.w.finish()
 		_ = x.up.Close() // what these return was told to who reads them
 		_ = x.down.Close()

@@ -78,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	go func() {
 		defer close(served)
 		err := server.Serve(&noticing{Listener: ln, sink: s.cfg.Sink})
-		if !errors.Is(err, http.ErrServerClosed) {
+		if ctx.Err() == nil && !errors.Is(err, http.ErrServerClosed) {
 			failure = fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		}
 	}()
