@@ -435,7 +435,10 @@ func (w *worker) read(ctx context.Context, f found, old FileRecord) (read, error
 		return r, ctx.Err()
 	}
 	r.chunks, err = cutFile(ctx, f.path, r.record.Language, data)
-	if errors.Is(err, treesitter.ErrNoCgo) || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return r, ctx.Err() // also when the cut was complete: what follows must not see half a result
+	}
+	if errors.Is(err, treesitter.ErrNoCgo) {
 		return r, err
 	}
 	r.err = err
