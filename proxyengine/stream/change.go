@@ -111,12 +111,13 @@ func (ch *change) flush(i int, s *station, now time.Time) (flushed []Chunk) {
 	h.Flush(now, func(c Chunk) {
 		s.leave(&c)
 		c.from = c.At
-		c.legs = make([]leg, 0, len(ch.l.stations))
-		for j, st := range ch.l.stations[:place] {
-			if ch.kept[st] || j < ch.behind {
-				c.legs = append(c.legs, leg{at: st})
+		passed := make([]leg, 0, len(ch.l.stations))
+		for j, st := range ch.l.stations {
+			if j < place && (ch.kept[st] || j < ch.behind) || c.leg(st) != nil {
+				passed = append(passed, leg{at: st})
 			}
 		}
+		c.legs = passed
 		flushed = append(flushed, c)
 	})
 	return flushed
