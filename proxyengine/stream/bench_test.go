@@ -35,13 +35,6 @@ func relayWith(path func() stream.Path, clock stream.Clock) func(client, upstrea
 
 func noFault() stream.Path { return stream.Path{} }
 
-func delayed(d time.Duration) func() stream.Path {
-	return func() stream.Path {
-		both := [2][]stream.Stage{{&delay{d}}, {&delay{d}}}
-		return stream.Path{Stages: func(d stream.Dir) []stream.Stage { return both[d] }}
-	}
-}
-
 func delayedDown(d time.Duration) func() stream.Path {
 	return func() stream.Path {
 		down := []stream.Stage{&delay{d}}

@@ -147,11 +147,13 @@ func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].index, d[j].index = i, j
 }
+
 func (d *deadlines) Push(x any) {
 	t := x.(*preciseTimer)
 	t.index = len(*d)
 	*d = append(*d, t)
 }
+
 func (d *deadlines) Pop() any {
 	old := *d
 	t := old[len(old)-1]

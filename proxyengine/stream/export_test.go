@@ -44,9 +44,17 @@ type Popped struct {
 	End         End
 }
 
-// Await waits for room in a budget as a direction that keeps held bytes.
-func (b *Budget) Await(held int64, done <-chan struct{}, full func()) (ok bool, give func()) {
+// TestAccount is a direction's share in a budget.
+type TestAccount struct{ a *account }
+
+func NewTestAccount(b *Budget, held int64) TestAccount {
 	a := newAccount(b)
 	a.take(held)
-	return a.await(full, done), func() { a.give(held) }
+	return TestAccount{a}
 }
+
+func (t TestAccount) Await(full func(), done ...<-chan struct{}) bool {
+	return t.a.await(full, done...)
+}
+func (t TestAccount) Give(n int64) { t.a.give(n) }
+func (t TestAccount) Close()       { t.a.close() }

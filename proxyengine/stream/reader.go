@@ -79,9 +79,10 @@ func (r *Reader) Head(n int, turn bool) error {
 		case Fin:
 			r.final = io.ErrUnexpectedEOF
 			return io.ErrUnexpectedEOF
+		case Open:
+			n -= c.Len()
+			c.Release()
 		}
-		n -= c.Len()
-		c.Release()
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ func TestEndKeepsItsPlace(t *testing.T) {
 		g.send(g.client, "last words")
 		_ = g.client.Close()
 		g.expect(g.upstream, "last words", 30*ms)
-		if _, err := g.upstream.Read(make([]byte, 1)); err != io.EOF || time.Since(g.start) != 30*ms {
+		if _, err := g.upstream.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(g.start) != 30*ms {
 			t.Fatalf("%v after %v", err, time.Since(g.start))
 		}
 		if s := <-g.stats; s.Err != nil {
@@ -223,7 +223,7 @@ func TestHoleSwallowsThenLingers(t *testing.T) {
 			g.send(from, "lost")
 			_ = from.Close()
 			g.expectSilence(to, 19*time.Second)
-			if _, err := to.Read(make([]byte, 1)); err != io.EOF || time.Since(g.start) != time.Hour+20*time.Second {
+			if _, err := to.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(g.start) != time.Hour+20*time.Second {
 				t.Fatalf("%v after %v", err, time.Since(g.start))
 			}
 			s := <-g.stats
@@ -245,7 +245,7 @@ func TestLingerWaitsForTheOtherDirection(t *testing.T) {
 			g.expect(g.client, "more", time.Duration(i+1)*9*time.Second)
 		}
 		_, err := g.client.Read(make([]byte, 1))
-		if after := time.Since(g.start); err != io.EOF || after < 100*time.Second || after > 110*time.Second {
+		if after := time.Since(g.start); !errors.Is(err, io.EOF) || after < 100*time.Second || after > 110*time.Second {
 			t.Fatalf("%v after %v", err, after)
 		}
 		if s := g.end(); !errors.Is(s.Err, stream.ErrLinger) {
@@ -264,14 +264,14 @@ func TestHalfClose(t *testing.T) {
 				g.send(g.client, "question")
 				_ = g.client.(*duplex).CloseWrite()
 				g.expect(g.upstream, "question", late)
-				if _, err := g.upstream.Read(make([]byte, 1)); err != io.EOF || time.Since(g.start) != late {
+				if _, err := g.upstream.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(g.start) != late {
 					t.Fatalf("%v after %v", err, time.Since(g.start))
 				}
 				time.Sleep(time.Hour)
 				g.send(g.upstream, "answer")
 				g.expect(g.client, "answer", time.Hour+late)
 				_ = g.upstream.(*duplex).CloseWrite()
-				if _, err := g.client.Read(make([]byte, 1)); err != io.EOF {
+				if _, err := g.client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 					t.Fatal(err)
 				}
 				if s := <-g.stats; s.Err != nil {
@@ -398,7 +398,7 @@ func TestStageEndsTheStream(t *testing.T) {
 			g := newRig(t, stream.Options{}, nil, list(&ender{after: 3, end: end}))
 			g.send(g.upstream, "abcdef")
 			g.expect(g.client, "abc", 0)
-			if _, err := g.client.Read(make([]byte, 1)); err != io.EOF {
+			if _, err := g.client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 				t.Fatal(err)
 			}
 			s := g.end()
@@ -482,7 +482,7 @@ func TestCancelWhileBlocked(t *testing.T) {
 				if s := <-g.stats; !errors.Is(s.Err, context.Canceled) {
 					t.Fatalf("stats %+v", s)
 				}
-				if _, err := g.upstream.Read(make([]byte, 1)); err != io.EOF {
+				if _, err := g.upstream.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 					t.Fatal(err)
 				}
 			})

@@ -278,11 +278,11 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	_ = client.CloseWrite()
-	if _, err := upstream.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := upstream.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("upstream saw %v", err)
 	}
 	_ = upstream.Close()
-	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := client.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("client saw %v", err)
 	}
 	if s := <-stats; s.Err != nil {
