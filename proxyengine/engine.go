@@ -79,7 +79,7 @@ func New(cfg Config) (*Engine, error) {
 		bind: bind, replaced: make(chan struct{}, 1),
 	}
 	e.env = tcpproxy.Env{
-		Open: e.open, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,
+		Open: e.open, Within: e.flows.within, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,
 		Dialer: &tcpproxy.Dialer{Own: e.own, Sink: cfg.Sink},
 	}
 	return e, nil
@@ -305,6 +305,10 @@ func (e *Engine) setMappings(doors []*door) {
 	defer e.doorsMu.Unlock()
 	e.mappings = doors
 }
+
+// Disconnect ends at once what is open by way of a mapping, given as its [Mapping.String], and says how much that was. The mapping
+// stays.
+func (e *Engine) Disconnect(mapping string) int { return e.flows.disconnect(mapping) }
 
 // ProxyAddr is where the HTTP proxy listens; nil when there is none, and before Start.
 func (e *Engine) ProxyAddr() net.Addr {

@@ -1,6 +1,7 @@
 package proxyengine
 
 import (
+	"context"
 	"net"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 type selection struct {
 	upstreams Upstreams
 	mappings  map[string]bool // by Mapping.String; nil means all
+	scoped    map[string]bool // mappings that faults of their own act on
 }
 
 func newSelection(p Program) (*selection, error) {
@@ -32,10 +34,13 @@ func newSelection(p Program) (*selection, error) {
 	return s, nil
 }
 
+// mapping says whether faults that leave it to the program act on a mapping.
+func (s *selection) mapping(name string) bool { return s.mappings == nil || s.mappings[name] }
+
 // selects says whether faults act on a flow.
 func (s *selection) selects(f *event.Flow) bool {
 	if f.Mapping != "" {
-		return s.mappings == nil || s.mappings[f.Mapping]
+		return s.mapping(f.Mapping)
 	}
 	if s.upstreams.All() {
 		return true
@@ -55,23 +60,43 @@ func (s *selection) selects(f *event.Flow) bool {
 	return s.upstreams.Match(scheme, host, uint16(port))
 }
 
-// flows is all that is open, and what may happen to each. Every flow has a [fault.Live] of its own, because the selection may
-// change while it is open: then it goes over to no faults at all, in the orderly way in which faults leave.
+// assignment says which faults act on which flow.
+type assignment struct {
+	selection *selection
+	general   *fault.Chain            // for what the selection selects; nil for no faults
+	mapped    map[string]*fault.Chain // for mappings that faults of their own act on
+}
+
+// of is the chain that acts on a flow, nil for none.
+func (a *assignment) of(f *event.Flow) *fault.Chain {
+	if f.Mapping != "" {
+		if chain, ok := a.mapped[f.Mapping]; ok {
+			return chain
+		}
+	}
+	if !a.selection.selects(f) {
+		return nil
+	}
+	return a.general
+}
+
+// flows is all that is open, and what may happen to each. Every flow has a [fault.Live] of its own, because what acts on it may
+// change while it is open: faults that no longer do leave it in the orderly way.
 type flows struct {
-	mu       sync.Mutex
-	last     uint64
-	chain    *fault.Chain // nil for no faults
-	selected *selection
-	open     map[*fault.Flow]openFlow
+	mu   sync.Mutex
+	last uint64
+	now  *assignment
+	open map[*event.Flow]*openFlow
 }
 
 type openFlow struct {
-	live *fault.Live
-	info *event.Flow
+	live   *fault.Live
+	faults *fault.Flow
+	cancel context.CancelFunc // ends the flow; nil for one that nobody may end
 }
 
 func newFlows(s *selection) *flows {
-	return &flows{selected: s, open: map[*fault.Flow]openFlow{}}
+	return &flows{now: &assignment{selection: s}, open: map[*event.Flow]*openFlow{}}
 }
 
 // begin numbers a flow, decides whether faults can touch it, and returns its faults. end must be called once.
@@ -81,36 +106,71 @@ func (f *flows) begin(info *event.Flow) (faults *fault.Flow, end func()) {
 	defer f.mu.Unlock()
 	f.last++
 	info.ID = f.last
-	info.Bypassed = !f.selected.selects(info)
-	if f.chain != nil && !info.Bypassed {
-		live.Store(f.chain)
+	info.Bypassed = !f.now.selection.selects(info) && !f.now.selection.scoped[info.Mapping]
+	if chain := f.now.of(info); chain != nil {
+		live.Store(chain)
 	}
-	faults = live.Open(info)
-	f.open[faults] = openFlow{live, info}
-	return faults, func() {
+	o := &openFlow{live: live, faults: live.Open(info)}
+	f.open[info] = o
+	return o.faults, func() {
 		f.mu.Lock()
-		delete(f.open, faults)
+		delete(f.open, info)
+		cancel := o.cancel
 		f.mu.Unlock()
-		faults.Close()
+		if cancel != nil {
+			cancel()
+		}
+		o.faults.Close()
 	}
 }
 
-// set makes chain act on what is selected, open or to come. It must not be called concurrently with itself.
-func (f *flows) set(chain *fault.Chain, s *selection) {
+// within derives from ctx the context of a flow that has begun: it is done when the flow is to end, and when it has ended.
+func (f *flows) within(ctx context.Context, info *event.Flow) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
 	f.mu.Lock()
-	f.chain, f.selected = chain, s
-	affected := make([]openFlow, 0, len(f.open))
-	for _, o := range f.open {
-		affected = append(affected, o)
+	defer f.mu.Unlock()
+	o, ok := f.open[info]
+	if !ok {
+		cancel()
+		return ctx
+	}
+	o.cancel = cancel
+	return ctx
+}
+
+// disconnect ends the flows that came by a mapping, and says how many there were.
+func (f *flows) disconnect(mapping string) int {
+	f.mu.Lock()
+	var cancels []context.CancelFunc
+	for info, o := range f.open {
+		if info.Mapping == mapping && o.cancel != nil {
+			cancels = append(cancels, o.cancel)
+		}
 	}
 	f.mu.Unlock()
-	for _, o := range affected {
-		want := chain
-		if !s.selects(o.info) {
-			want = nil
-		}
-		if want != nil || o.live.Load() != nil {
-			o.live.Store(want)
+	for _, cancel := range cancels {
+		cancel()
+	}
+	return len(cancels)
+}
+
+// set makes faults act on flows as a says, on those that are open and on those to come. It must not be called concurrently with
+// itself.
+func (f *flows) set(a *assignment) {
+	type change struct {
+		live *fault.Live
+		want *fault.Chain
+	}
+	f.mu.Lock()
+	f.now = a
+	changes := make([]change, 0, len(f.open))
+	for info, o := range f.open {
+		changes = append(changes, change{o.live, a.of(info)})
+	}
+	f.mu.Unlock()
+	for _, c := range changes {
+		if c.want != nil || c.live.Load() != nil {
+			c.live.Store(c.want)
 		}
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/fault-project/fault/proxyengine/fault"
 )
 
-// running is a program that has begun.
+// running is a program that has begun. Its faults are in placed, not in Program.
 type running struct {
 	Program
 	selection *selection
 	origin    time.Time
-	epochs    []uint64 // by fault: the epoch of its present activation, 0 while it is not active
+	placed    []*placed
+	last      int // the number of faults that there ever were
 }
 
 // clock counts activations over all programs of an engine, so that no two share an epoch. It belongs to the schedule loop.
@@ -24,33 +25,26 @@ type clock struct {
 // step makes the list of the faults that are active at now, and says when it changes next. A fault that becomes active gets a
 // new epoch. All active faults are listed each time, so that those that overlap never depend on what was before.
 func (r *running) step(c *clock, now time.Time) (active []fault.Active, next time.Time, more bool) {
-	offset := now.Sub(r.origin)
-	for i, spec := range r.Faults {
-		sched := spec.Common().Schedule
+	for _, p := range r.placed {
+		origin := r.originOf(p)
+		offset := now.Sub(origin)
+		sched := p.Spec.Common().Schedule
 		if r.Timeless && sched.Relative() {
-			active = append(active, r.activate(c, i))
+			active = append(active, p.activate(c))
 			continue
 		}
 		if sched.ActiveAt(offset, r.Total) {
-			active = append(active, r.activate(c, i))
+			active = append(active, p.activate(c))
 		} else {
-			r.epochs[i] = 0
+			p.epoch = 0
 		}
 		if at, ok := sched.Next(offset, r.Total); ok {
-			if due := r.origin.Add(at); !more || due.Before(next) {
+			if due := origin.Add(at); !more || due.Before(next) {
 				next, more = due, true
 			}
 		}
 	}
 	return active, next, more
-}
-
-func (r *running) activate(c *clock, i int) fault.Active {
-	if r.epochs[i] == 0 {
-		c.epoch++
-		r.epochs[i] = c.epoch
-	}
-	return fault.Active{Spec: r.Faults[i], Index: i, Epoch: r.epochs[i]}
 }
 
 // Apply replaces the program from now on; its schedules begin now. Open connections go over to it too. It returns when the change
@@ -74,11 +68,11 @@ func newRunning(p Program) (*running, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	s, err := newSelection(p)
-	if err != nil {
+	r := &running{Program: p}
+	if err := r.place(p.named()); err != nil {
 		return nil, err
 	}
-	return &running{Program: p, selection: s, epochs: make([]uint64, len(p.Faults))}, nil
+	return r, nil
 }
 
 // begin starts a program now. With e.mu held.
@@ -86,6 +80,11 @@ func (e *Engine) begin(r *running) {
 	r.origin = e.options.Clock.Now()
 	e.program = r
 	e.advance()
+	e.wake()
+}
+
+// wake tells the schedule loop that what it waits for may be another.
+func (e *Engine) wake() {
 	select {
 	case e.replaced <- struct{}{}:
 	default:
@@ -98,12 +97,14 @@ func (e *Engine) advance() {
 	now := e.options.Clock.Now()
 	active, next, more := e.program.step(&e.clock, now)
 	e.next, e.more = next, more
-	var chain *fault.Chain
-	if len(active) > 0 {
-		chain = fault.Build(active, e.cfg.Seed, e.cfg.Sink)
+	build := func(list []fault.Active) *fault.Chain {
+		if len(list) == 0 {
+			return nil
+		}
+		return fault.Build(list, e.cfg.Seed, e.cfg.Sink)
 	}
-	e.flows.set(chain, e.program.selection)
-	e.cfg.Sink.Send(event.FaultsChanged{At: now, Offset: now.Sub(e.program.origin), Active: chain.Describe()})
+	e.flows.set(e.program.chains(active, build))
+	e.cfg.Sink.Send(event.FaultsChanged{At: now, Offset: now.Sub(e.program.origin), Active: build(active).Describe()})
 }
 
 // follow keeps the program's schedules until ctx is done. Deadlines are absolute, so that lateness does not add up.

@@ -49,7 +49,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	x := &exchange{
 		s: s, in: r, to: to, flow: s.cfg.Begin(info), w: &writer{ResponseWriter: w, left: -1},
 	}
-	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	ctx := x.flow.Within(context.WithValue(r.Context(), exchangeKey{}, x))
 	x.ctx = ctx
 	path := x.flow.Faults().Path()
 	x.up = stream.NewReader(ctx, &x.request, stream.Up, path, s.cfg.Stream)
@@ -83,6 +83,7 @@ func (x *exchange) fail(err error) {
 
 // end reports the exchange.
 func (x *exchange) end() {
+	left := context.Cause(x.ctx) // closing the flow ends the context, too
 	x.flow.Close()
 	x.w.mu.Lock()
 	done := event.Completed{
@@ -101,7 +102,7 @@ func (x *exchange) end() {
 		}
 	}
 	if done.Err == nil && done.Status == 0 {
-		done.Err = context.Cause(x.ctx)
+		done.Err = left
 	}
 	x.s.cfg.Sink.Send(done)
 }

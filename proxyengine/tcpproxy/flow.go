@@ -16,6 +16,8 @@ type Env struct {
 	// Open begins a flow: it numbers it, decides whether faults can touch it, reports it and returns its faults. The caller fills
 	// in the rest of info before, does not change it afterwards, and calls end once when the flow is over.
 	Open func(info *event.Flow) (faults *fault.Flow, end func())
+	// Within, if not nil, derives from ctx the context of a flow that was opened, which is done when the flow is to end.
+	Within func(ctx context.Context, info *event.Flow) context.Context
 	// Sink gets the events.
 	Sink event.Sink
 	// Dialer reaches upstreams.
@@ -44,6 +46,14 @@ func (e *Env) Begin(info *event.Flow) *Flow {
 
 // Info identifies the flow in events; not to be changed.
 func (f *Flow) Info() *event.Flow { return f.info }
+
+// Within derives from ctx the context of what is done for the flow. It is done when ctx is, when the flow is to end, and after End.
+func (f *Flow) Within(ctx context.Context) context.Context {
+	if f.env.Within == nil {
+		return ctx
+	}
+	return f.env.Within(ctx, f.info)
+}
 
 // Faults is what may happen to the flow.
 func (f *Flow) Faults() *fault.Flow { return f.faults }

@@ -134,6 +134,7 @@ func (s *Server) handle(ctx context.Context, listener string, client net.Conn) {
 	})
 	var stats stream.Stats
 	defer func() { f.End(stats) }()
+	ctx = f.Within(ctx)
 
 	upstream, early, err := s.connect(ctx, f, client)
 	if err != nil {
