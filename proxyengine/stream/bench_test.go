@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -163,8 +165,7 @@ func BenchmarkLatencyError(b *testing.B) {
 		name  string
 		clock stream.Clock
 	}{{"runtime", stream.Runtime()}, {"precise", stream.Precise()}} {
-		for _, d := range []time.Duration{1, 5, 20} {
-			d *= time.Millisecond
+		for _, d := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond} {
 			b.Run(fmt.Sprintf("%s/%v", c.name, d), func(b *testing.B) {
 				late := roundTrips(b, b.N, relayWith(delayedDown(d), c.clock)) - d - base
 				b.ReportMetric(late.Seconds()*1e6, "late-p50-µs")
@@ -195,4 +196,83 @@ func roundTrips(b *testing.B, n int, serve func(client, upstream net.Conn)) time
 	}
 	slices.Sort(took)
 	return took[n/2]
+}
+
+// BenchmarkRelayIdle reports what a connection costs the proxy while it is idle: fresh, after bulk, and after a fault came and
+// went. Both ends and the proxy are in this process, so the other ends' four descriptors a connection are taken off.
+func BenchmarkRelayIdle(b *testing.B) {
+	for b.Loop() {
+		const conns = 500
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		pair := func() (near, far *net.TCPConn) {
+			near = dial(b, l.Addr().String())
+			c, err := l.Accept()
+			if err != nil {
+				b.Fatal(err)
+			}
+			return near, c.(*net.TCPConn)
+		}
+		type flow struct{ client, upstream, c, u *net.TCPConn }
+		flows := make([]flow, conns)
+		for i := range flows {
+			flows[i].client, flows[i].c = pair()
+			flows[i].upstream, flows[i].u = pair()
+		}
+		before, fds := footprint(b)
+		report := func(when string) {
+			time.Sleep(300 * time.Millisecond) // a splice in progress ends after 100 ms
+			after, now := footprint(b)
+			b.ReportMetric(float64(after-before)/conns, when+"-B/conn")
+			b.ReportMetric(2+float64(now-fds)/conns, when+"-fds/conn")
+		}
+		var wg sync.WaitGroup
+		plans := make([]plan, conns)
+		for i, f := range flows {
+			r := stream.NewRelay(f.c, f.u, plans[i].path(), stream.Options{})
+			plans[i].poke = r.Poke
+			wg.Go(func() { r.Run(context.Background()) })
+		}
+		report("fresh")
+		for round := range 2 {
+			for i := range plans {
+				if round == 1 {
+					plans[i].set(list(&delay{time.Millisecond}), list(&delay{time.Millisecond}))
+				}
+			}
+			var moving sync.WaitGroup
+			for _, f := range flows {
+				moving.Go(func() { _, _ = f.upstream.Write(make([]byte, 4<<20)) })
+				moving.Go(func() { _, _ = io.CopyN(io.Discard, f.client, 4<<20) })
+			}
+			moving.Wait()
+			for i := range plans {
+				plans[i].set(nil, nil)
+			}
+			report([]string{"after-bulk", "after-fault"}[round])
+		}
+		for _, f := range flows {
+			_ = f.client.Close()
+			_ = f.upstream.Close()
+		}
+		wg.Wait()
+		_ = l.Close()
+	}
+}
+
+// footprint is the memory in use after collection, stacks included, and the number of open descriptors.
+func footprint(b *testing.B) (bytes int64, fds int) {
+	for range 4 { // pools empty in two steps, and finalizers take one more
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		b.Skip(err)
+	}
+	return int64(m.HeapAlloc + m.StackInuse), len(open)
 }

@@ -58,3 +58,6 @@ func (t TestAccount) Await(full func(), done ...<-chan struct{}) bool {
 }
 func (t TestAccount) Give(n int64) { t.a.give(n) }
 func (t TestAccount) Close()       { t.a.close() }
+
+// Splicing is the number of directions that splice now.
+func Splicing() int { return len(splicers) }
