@@ -47,6 +47,11 @@ var rooms = []room{
 		pkg: "proxyengine", may: []string{"proxyengine/..."}, never: []string{"scenarios/...", "tools", "cmd/...", "github.com/spf13/cobra"},
 		reason: "the engine knows nothing of flags, terminals, scenarios or models",
 	},
+	{
+		pkg: "proxyengine/control", may: []string{"proxyengine/...", "internal/nearest"},
+		never: []string{"scenarios/...", "tools", "cmd/...", "github.com/spf13/cobra"}, reason: "one more way to steer the engine",
+	},
+	{pkg: "proxyengine/bench", may: []string{"proxyengine/..."}, reason: "measures the engine from outside"},
 	{pkg: "treesitter", may: []string{"github.com/smacker/go-tree-sitter/..."}, reason: "the only user of the parser binding"},
 	{
 		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "github.com/marcboeker/go-duckdb/..."},
@@ -83,8 +88,18 @@ var rooms = []room{
 		pkg: "cmd/internal/cli", may: []string{"proxyengine/schedule", "internal/nearest", "github.com/spf13/..."},
 		reason: "what commands share",
 	},
+	{
+		pkg: "cmd/internal/suite", never: []string{"net", "os/exec"},
+		reason: "test results are read and compared without running anything",
+	},
+	{pkg: "cmd/internal/tally", may: []string{"proxyengine/event"}, reason: "events are counted, whoever shows the counts"},
+	{
+		pkg: "cmd/internal/runreport", may: []string{
+			"cmd/internal/suite", "cmd/internal/tally", "proxyengine/fault", "proxyengine/event", "proxyengine/schedule", "scenarios",
+		}, reason: "what a run did goes in, a report comes out",
+	},
 	{pkg: "cmd/internal/cli/...", may: []string{
-		"cmd/internal/cli", "cmd/internal/cli/faultflags", "proxyengine/...", "scenarios/...", "rag/...", "tools", "mcp", "demo", "treesitter",
+		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "tools", "mcp", "demo", "treesitter",
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},
