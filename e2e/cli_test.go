@@ -155,7 +155,7 @@ func TestTour(t *testing.T) {
 
 // TestTourInterrupted: Ctrl-C in the middle of a measurement ends everything that the tour started.
 func TestTourInterrupted(t *testing.T) {
-	p := start(t, "demo", "tour")
+	p := start(t, "demo", "tour", "--output", filepath.Join(t.TempDir(), "tour"))
 	application := p.waitFor(t, `http://(127\.0\.0\.1:\d+)`)[1]
 	p.waitFor(t, `GET /ping, 5 times a second`)
 	children := p.children(t)

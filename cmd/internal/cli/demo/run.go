@@ -42,7 +42,7 @@ func NewRun(f *cli.Factory, runF cli.RunFunc[RunOptions]) *cobra.Command {
 			return o.run(cmd.Context())
 		},
 	}
-	flags := cli.FlagsOf(cmd, "Demo application")
+	flags := cli.FlagsOf(cmd, "Demo Options")
 	flags.String(&o.Address, "address", "FAULT_DEMO_ADDR", demo.DefaultAddress, "listen on the IP `ADDRESS`, like the first argument")
 	flags.Int(&o.Port, "port", "FAULT_DEMO_PORT", demo.DefaultPort, "listen on `PORT`, like the second argument; 0 takes a free one")
 	flags.String(&o.Upstream, "upstream", "FAULT_DEMO_UPSTREAM", "",

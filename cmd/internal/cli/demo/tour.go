@@ -53,7 +53,7 @@ func NewTour(f *cli.Factory, runF cli.RunFunc[TourOptions]) *cobra.Command {
 			return o.run(cmd.Context())
 		},
 	}
-	flags := cli.FlagsOf(cmd, "Tour")
+	flags := cli.FlagsOf(cmd, "Tour Options")
 	flags.String(&o.Output, "output", "FAULT_DEMO_TOUR_OUTPUT", "",
 		"leave the report and the results in `FOLDER` instead of a new temporary one")
 	return cmd
@@ -77,6 +77,7 @@ func (o *TourOptions) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := &tour{page: page{out: o.f.Out, color: o.f.Color}, dir: dir}
+	defer t.close() // an error, or ^C, begins a line of its own
 
 	if err := t.startApplication(ctx); err != nil {
 		return err

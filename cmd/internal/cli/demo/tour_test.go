@@ -153,6 +153,9 @@ func TestTourFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "fault_search_code: no such thing; do another") {
 			t.Errorf("error %v", err)
 		}
+		if !strings.HasSuffix(out.String(), "\n") {
+			t.Errorf("the error would stand behind the step: %q", out.String())
+		}
 		if server.closed != 1 || slices.Contains(server.calls, "fault_run_latency_impact_scenario") {
 			t.Errorf("the tour went on: closed %d times, called %q", server.closed, server.calls)
 		}
