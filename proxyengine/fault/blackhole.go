@@ -87,6 +87,13 @@ func (s *hole) leave() bool {
 	return !s.gapped
 }
 
+// Blocked is for [stream.Hole].
+func (s *hole) Blocked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.left || s.gapped
+}
+
 // outage withholds one direction of one flow until the fault ends.
 type outage struct {
 	*effect
@@ -112,6 +119,9 @@ func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
 	}
 	s.kept, s.over = nil, true
 }
+
+// Blocked is for [stream.Hole].
+func (s *outage) Blocked() bool { return !s.over }
 
 // ending says that what was lost is the end of a direction, not data.
 func ending(c stream.Chunk) string {

@@ -152,3 +152,28 @@ func TestAwaitDialEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// TestBlackholeTellsThatItBlocks covers what a relay needs to know to release a connection that was closed.
+func TestBlackholeTellsThatItBlocks(t *testing.T) {
+	for _, heal := range []string{HealGap, HealRetransmit} {
+		for _, lost := range []bool{false, true} {
+			r := newRig(t, connection(1), made(t, KindBlackhole, map[string]any{"heal": heal}))
+			stage := r.flow.Stages(stream.Down)[0]
+			if !stage.(stream.Hole).Blocked() {
+				t.Errorf("heal %s: a hole does not block", heal)
+			}
+			if lost {
+				stage.Push(stream.NewChunk(start, make([]byte, 3)), func(stream.Chunk) { t.Error("data passes a hole") })
+			}
+			r.activate(2) // the hole is over
+			r.flow.Stages(stream.Down)
+			if h, ok := stage.(stream.Holder); ok {
+				h.Flush(start, func(stream.Chunk) {})
+			}
+			want := lost && heal == HealGap
+			if got := stage.(stream.Hole).Blocked(); got != want {
+				t.Errorf("heal %s, data lost %t: afterwards the hole blocks %t, want %t", heal, lost, got, want)
+			}
+		}
+	}
+}

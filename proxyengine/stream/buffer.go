@@ -125,6 +125,7 @@ func (c *Chunk) Release() {
 	}
 	if c.in != nil {
 		c.in.held--
+		c.in.dropped++
 	}
 	*c = Chunk{}
 }

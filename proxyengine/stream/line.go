@@ -32,6 +32,7 @@ type line struct {
 	ended    End       // the end that came out of the last stage: whatever comes later is released
 	dead     bool      // closed: everything is released
 	draining bool      // the pushing side waits until the line is empty and without stages
+	lossy    bool      // the latest chunk was swallowed by a stage
 }
 
 func newLine(d Dir, p *Path, o *Options) *line {
@@ -226,6 +227,24 @@ func (l *line) endOut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ended != Open
+}
+
+// stuck says that nothing is on its way and nothing that comes now can arrive: the end is out, or a stage swallows it.
+func (l *line) stuck() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.q.n > 0 {
+		return false
+	}
+	if l.ended != Open || l.lossy {
+		return true
+	}
+	for _, s := range l.stations {
+		if s.hole != nil && s.hole.Blocked() {
+			return true
+		}
+	}
+	return false
 }
 
 // close releases all that is queued and all that stages keep. What is pushed later is released at once.

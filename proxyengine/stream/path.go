@@ -27,8 +27,10 @@ type Options struct {
 	Clock Clock
 	// Budget bounds the bytes that are kept. nil means the process-wide budget of 256 MiB.
 	Budget *Budget
-	// Linger bounds how long a relay stays after a stage swallowed the end of a direction: both connections are closed when
-	// that long nothing moved. 0 means DefaultLinger. Readers ignore it.
+	// Linger bounds how long a relay stays once a side has closed and stages keep the rest from ending: when a stage swallowed the
+	// end of a direction, both connections are closed after that long without any movement; when the end was delivered, but a hole
+	// keeps the other direction from arriving, after that long, or twice that when the hole began later. 0 means DefaultLinger.
+	// Readers ignore it.
 	Linger time.Duration
 	// Early are bytes that were read from the client before the relay was made (a peeked greeting, what a hijacked connection
 	// had buffered). They travel first. The relay keeps the slice until they are on their way. Readers ignore it.

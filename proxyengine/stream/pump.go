@@ -24,23 +24,26 @@ type pump struct {
 	gen     uint64               // generation that raw mode has seen, plus one
 	writing chan struct{}        // closed when the writer of line mode has stopped; nil when there is none
 	stopped atomic.Bool          // dst does not take bytes any more
+	done    chan struct{}        // closed when run has returned
 	ended   bool                 // the end of src was read, and delivered where that was possible
 
 	moved atomic.Int64
 	first time.Time // of the first write (Down only)
 
-	streak int  // bytes that came in big reads in a row
-	doubt  bool // an error was met that an EOF may hide
+	streak int       // bytes that came …
+	since  time.Time // … since then
+	doubt  bool      // an error was met that an EOF may hide
 }
 
 func newPump(r *Relay, d Dir) *pump {
-	p := &pump{r: r, d: d, src: &r.conns[d], dst: &r.conns[1-d]}
+	p := &pump{r: r, d: d, src: &r.conns[d], dst: &r.conns[1-d], done: make(chan struct{})}
 	p.in = newSource(p.src.Conn)
 	return p
 }
 
 // run returns when the direction is over: its end was delivered, or cannot be, or the relay was aborted.
 func (p *pump) run() {
+	defer close(p.done)
 	p.allowRead()
 	_ = p.dst.SetWriteDeadline(time.Time{}) // a former owner's
 	if len(p.early) > 0 {
@@ -100,6 +103,12 @@ func (p *pump) sendEarly() {
 		early = early[n:]
 		p.accept(b, n)
 	}
+}
+
+// stuck says that nothing of this direction can arrive now.
+func (p *pump) stuck() bool {
+	l := p.line.Load()
+	return l != nil && l.stuck()
 }
 
 // accept passes on bytes that were just read. The generation is looked at once more: a change that came before the bytes

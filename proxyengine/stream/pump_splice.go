@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// bulkRead is the size of reads that count as bulk, bulkStreak how much of it in a row makes splicing pay.
-	bulkRead   = 16 << 10
+	// Splicing pays when bulkStreak bytes come within bulkTime. The size of single reads says little: who reads fast reads less
+	// at a time.
 	bulkStreak = 1 << 20
+	bulkTime   = 50 * time.Millisecond
 	// spliceSlice is the most that is spliced without a look at the generation, spliceTime how long that may take: the reads
 	// of a slice block with a pipe (two descriptors, of a bounded number) in hand.
 	spliceSlice = 4 << 20
@@ -26,14 +27,16 @@ var splicers = make(chan struct{}, 32)
 // pace goes over to splicing when bytes keep coming in bulk. It is true when it did: then the generation must be looked at
 // before the next read.
 func (p *pump) pace(n int) bool {
-	if n < bulkRead {
-		p.streak = 0
-		return false
+	if p.streak == 0 {
+		p.since = time.Now() // not the clock of the path: this is about the machine
 	}
 	if p.streak += n; p.streak < bulkStreak {
 		return false
 	}
 	p.streak = 0
+	if time.Since(p.since) > bulkTime {
+		return false
+	}
 	dst, ok := p.dst.Conn.(*net.TCPConn)
 	if !ok || runtime.GOOS != "linux" {
 		return false

@@ -76,8 +76,10 @@ func (r *Relay) Run(ctx context.Context) Stats {
 	go func() {
 		defer close(up)
 		r.pumps[Up].run()
+		r.outlive(r.pumps[Down])
 	}()
 	r.pumps[Down].run()
+	r.outlive(r.pumps[Up])
 	<-up
 	stop()
 	r.abort(nil, false)
@@ -131,6 +133,32 @@ func (r *Relay) aborted() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// outlive waits, when the other direction is over, until p is. One side has closed, so p cannot wait for ever for a hole to end, or
+// pour into one what a side that knows of nothing sends on and on. A side that has only half-closed may wait as long as it likes for
+// an answer that can reach it.
+func (r *Relay) outlive(p *pump) {
+	// The runtime's timer, because most connections end without waiting here, and this one costs them nothing.
+	timer := time.NewTimer(r.o.Linger)
+	defer timer.Stop()
+	for moved, stuck := p.moved.Load(), p.stuck(); ; {
+		select {
+		case <-p.done:
+			return
+		case <-r.done:
+			return
+		case <-timer.C:
+		}
+		before := moved
+		moved = p.moved.Load()
+		was := stuck
+		if stuck = p.stuck(); stuck && was && moved == before {
+			r.abort(ErrLinger, true)
+			return
+		}
+		timer.Reset(r.o.Linger)
 	}
 }
 

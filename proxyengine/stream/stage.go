@@ -76,6 +76,13 @@ type Waker interface {
 	Tick(now time.Time, next func(Chunk))
 }
 
+// A Hole is a stage that may let nothing through until somebody decides otherwise. A connection that one of its sides has closed
+// is not kept for that longer than [Options.Linger] allows.
+type Hole interface {
+	// Blocked says whether nothing goes on now.
+	Blocked() bool
+}
+
 // A Holder is a stage that may be keeping chunks. Flush is called once when the stage leaves the path: what it kept either goes
 // on or is released.
 type Holder interface {

@@ -8,9 +8,12 @@ type station struct {
 	index int
 	stage Stage
 	waker Waker       // the stage, when it is one
+	hole  Hole        // the same
 	next  func(Chunk) // where the stage passes chunks on to
 	held  int         // chunks that are in the stage
 	last  time.Time   // At of the last chunk that the stage was given
+
+	passed, dropped uint64 // counts of chunks
 }
 
 // leg says that a chunk reached a station `in` after it started, and was kept there for the duration kept.
@@ -22,7 +25,9 @@ type leg struct {
 func newStation(l *line, s Stage) *station {
 	st := &station{line: l, stage: s}
 	st.waker, _ = s.(Waker)
+	st.hole, _ = s.(Hole)
 	st.next = func(c Chunk) {
+		st.passed++
 		st.leave(&c)
 		l.enter(st.index+1, c)
 	}
@@ -51,7 +56,13 @@ func (s *station) push(c Chunk) {
 	c.legs = append(c.legs, leg{at: s, in: c.At.Sub(c.from)})
 	c.in = s
 	s.held++
+	passed, dropped := s.passed, s.dropped
 	s.stage.Push(c, s.next)
+	if s.passed != passed {
+		s.line.lossy = false // it was replaced rather than lost
+	} else if s.dropped != dropped {
+		s.line.lossy = true
+	}
 }
 
 // leave notes that the stage let go of the chunk.
