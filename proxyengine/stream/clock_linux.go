@@ -3,6 +3,7 @@ package stream
 import (
 	"container/heap"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -32,8 +33,13 @@ type wakeup struct {
 	mu      sync.Mutex
 	timers  deadlines
 	running bool
-	armed   time.Time // what the timerfd is set for; zero when unknown
+	armed   time.Time     // the deadline that the timerfd is set for; zero when unknown
+	lead    time.Duration // how much before that it is to fire, …
+	led     bool          // … and does
 }
+
+// maxLead bounds how long before a deadline the timerfd fires, and with it how long the rest is waited for awake.
+const maxLead = 200 * time.Microsecond
 
 func (w *wakeup) open() error {
 	w.once.Do(func() {
@@ -65,11 +71,14 @@ func (w *wakeup) arm() {
 	}
 }
 
-// set arms the timerfd for at; the zero time means at once.
+// set arms the timerfd for at, as much earlier as it is late commonly; the zero time means at once.
 func (w *wakeup) set(at time.Time) {
 	d := time.Nanosecond
+	w.led = false
 	if !at.IsZero() {
-		d = max(d, time.Until(at))
+		rest := time.Until(at) - w.lead
+		w.led = rest > 0
+		d = max(d, rest)
 	}
 	w.armed = at
 	// It cannot fail: the descriptor is never closed and the value is in range.
@@ -82,8 +91,7 @@ func (w *wakeup) run() {
 		// An error is a spurious wake-up (the timer was set again meanwhile); what is due is looked up in any case.
 		_, _ = w.file.Read(count[:])
 		w.mu.Lock()
-		w.armed = time.Time{}
-		now := time.Now()
+		now := w.await()
 		for len(w.timers) > 0 && !w.timers[0].at.After(now) {
 			t := heap.Pop(&w.timers).(*preciseTimer)
 			t.c <- now // never blocks: Reset and Stop drain the channel before a timer is in the heap again
@@ -96,6 +104,42 @@ func (w *wakeup) run() {
 		w.set(w.timers[0].at)
 		w.mu.Unlock()
 	}
+}
+
+// await waits awake for the rest of the time to the first deadline when that is short: from an idle processor it takes some ten
+// microseconds to get here, so the timerfd fires about that much early. With the lock held, which is given up meanwhile.
+func (w *wakeup) await() time.Time {
+	now := time.Now()
+	w.learn(now)
+	w.armed = time.Time{}
+	for len(w.timers) > 0 {
+		rest := w.timers[0].at.Sub(now)
+		if rest <= 0 || rest > maxLead {
+			break
+		}
+		w.mu.Unlock()
+		runtime.Gosched()
+		w.mu.Lock()
+		now = time.Now()
+	}
+	return now
+}
+
+// learn adapts the lead to how late this goroutine runs. It follows the lower end of what it sees, quickly down and slowly up:
+// being awake too early costs processor time.
+func (w *wakeup) learn(now time.Time) {
+	if w.armed.IsZero() || !w.led {
+		return
+	}
+	miss := now.Sub(w.armed) // how late after the deadline, negative when early
+	if miss < -w.lead {
+		return // a wake-up for another reason
+	}
+	step := miss / 16
+	if miss < 0 {
+		step = miss / 4
+	}
+	w.lead = min(max(0, w.lead+step), maxLead)
 }
 
 type preciseTimer struct {
