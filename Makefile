@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/fault-project/fault/cmd/internal/app.Version=$(VERSION)
 
 GOLANGCI_LINT_VERSION := v2.15.0
-GOVULNCHECK_VERSION   := v1.9.0
+GOVULNCHECK_VERSION   := v1.8.0
 
 .DEFAULT_GOAL := help
 
@@ -54,7 +54,7 @@ vuln: $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION) ## Look for known vulnerabilit
 
 .PHONY: generate
 generate: ## Write the generated reference pages anew
-	$(GO) generate ./...
+	$(GO) test ./cmd/internal/app -run TestReferencePages -update
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the difference before committing it
