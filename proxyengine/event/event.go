@@ -88,6 +88,9 @@ type Applied struct {
 	Status int
 	// Detail says in a few words what else there is to know ("buffer full").
 	Detail string
+	// Continued says that the fault goes on with what it reported before, at the same point of the same flow: the amounts add to
+	// those, and it does not count as applied once more.
+	Continued bool
 }
 
 // Completed reports the end of a connection or exchange.

@@ -1,8 +1,6 @@
 package fault
 
 import (
-	"cmp"
-	"sync"
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/stream"
@@ -54,49 +52,32 @@ func (b *Blackhole) newStage(e *effect) stream.Stage {
 	if b.Heal == HealRetransmit {
 		return &outage{effect: e}
 	}
-	return &hole{effect: e}
+	return &hole{gap{effect: e}}
 }
 
-// hole swallows one direction of one flow. It outlives its fault once it has swallowed something.
-type hole struct {
-	*effect
-	mu     sync.Mutex // leave is called by whoever asks for the path, Push by whoever moves bytes
-	gapped bool
-	left   bool
-}
+// hole swallows one direction of one flow.
+type hole struct{ gap }
 
 // Push loses c.
 func (s *hole) Push(c stream.Chunk, next func(stream.Chunk)) {
-	s.mu.Lock()
-	if s.left && !s.gapped {
-		s.mu.Unlock()
+	if !s.tear() {
 		next(c)
 		return
 	}
-	s.gapped = true
-	s.mu.Unlock()
-	s.applied(c.At, amount{bytes: int64(c.Len()), detail: ending(c)})
-	c.Release()
-}
-
-// leave is called when the fault has ended. It reports whether the stage goes; a hole with a gap stays for good.
-func (s *hole) leave() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left = true
-	return !s.gapped
+	s.lose(c)
 }
 
 // Blocked is for [stream.Hole].
 func (s *hole) Blocked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.left || s.gapped
+	return !s.left || s.torn
 }
 
 // outage withholds one direction of one flow until the fault ends.
 type outage struct {
 	*effect
+	toll toll
 	kept []stream.Chunk
 	over bool
 }
@@ -107,7 +88,7 @@ func (s *outage) Push(c stream.Chunk, next func(stream.Chunk)) {
 		next(c)
 		return
 	}
-	s.applied(c.At, amount{bytes: int64(c.Len()), detail: cmp.Or(ending(c), "withheld")})
+	s.toll.take(s.effect, &c, "withheld")
 	s.kept = append(s.kept, c)
 }
 
@@ -122,11 +103,3 @@ func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
 
 // Blocked is for [stream.Hole].
 func (s *outage) Blocked() bool { return !s.over }
-
-// ending says that what was lost is the end of a direction, not data.
-func ending(c stream.Chunk) string {
-	if c.End == stream.Open {
-		return ""
-	}
-	return "end of stream"
-}

@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,39 @@ func TestBlackholeLosesEverything(t *testing.T) {
 	if out := r.push(stream.Down, stream.NewEnd(start.Add(ms), stream.Fin)); len(out) != 0 {
 		t.Fatal("the end passes a hole")
 	}
-	if len(r.log.applied) != 2 || r.log.applied[0].Bytes != 700 || r.log.applied[0].At != start || r.log.applied[1].Detail == "" {
+	r.push(stream.Up, stream.NewEnd(start, stream.Fin))
+	if len(r.log.applied) != 1 || r.log.applied[0].Bytes != 700 || r.log.applied[0].At != start || r.log.applied[0].Continued {
 		t.Errorf("events %+v", r.log.applied)
 	}
 	if r.flow.Stages(stream.Up) != nil {
 		t.Error("a hole on ingress touches the other direction")
+	}
+}
+
+// A hole is applied once to a direction, however much it takes: what follows adds to that.
+func TestBlackholeIsReportedOnce(t *testing.T) {
+	for _, heal := range []string{"gap", "retransmit"} {
+		r := newRig(t, connection(1), made(t, KindBlackhole, map[string]any{"direction": "both", "heal": heal}))
+		for i, n := range []int{3, 40, 500} {
+			r.push(stream.Down, stream.NewChunk(start.Add(time.Duration(i)*ms), make([]byte, n)))
+		}
+		r.push(stream.Down, stream.NewEnd(start, stream.Fin))
+		r.push(stream.Up, stream.NewEnd(start, stream.Fin))
+		var bytes int64
+		counted := map[string]int{}
+		for _, e := range r.log.applied {
+			bytes += e.Bytes
+			if !e.Continued {
+				counted[e.Direction+e.Detail]++
+			}
+		}
+		want := map[string]int{"ingress": 1, "egressend of stream": 1}
+		if heal == "retransmit" {
+			want = map[string]int{"ingresswithheld": 1, "egresswithheld": 1}
+		}
+		if bytes != 543 || !maps.Equal(counted, want) {
+			t.Errorf("%s: %d bytes, %v; want 543, %v", heal, bytes, counted, want)
+		}
 	}
 }
 
@@ -92,7 +121,7 @@ func TestBlackholeRetransmit(t *testing.T) {
 	if text != "ab" || end != stream.Fin {
 		t.Errorf("%q, end %v", text, end)
 	}
-	if len(r.log.applied) != 3 || r.log.applied[0].Detail != "withheld" || r.log.applied[0].Bytes != 1 {
+	if len(r.log.applied) != 2 || r.log.applied[0].Detail != "withheld" || r.log.applied[1].Bytes != 1 || !r.log.applied[1].Continued {
 		t.Errorf("events %+v", r.log.applied)
 	}
 }

@@ -134,7 +134,10 @@ func rank(k Kind) int {
 	return len(definitions)
 }
 
+// separators stand between the words of a name and mean nothing.
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // fold makes spellings of one name equal: "Pareto-Normal", "pareto_normal" and "paretonormal".
 func fold(name string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(strings.TrimSpace(name)))
+	return separators.Replace(strings.ToLower(strings.TrimSpace(name)))
 }

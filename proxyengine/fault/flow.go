@@ -260,15 +260,16 @@ type effect struct {
 
 // amount is what a fault did.
 type amount struct {
-	delay  time.Duration
-	bytes  int64
-	detail string
+	delay     time.Duration
+	bytes     int64
+	detail    string
+	continued bool
 }
 
 func (e *effect) applied(at time.Time, a amount) {
 	e.sink.Send(event.Applied{
 		Flow: e.flow, At: at, Fault: string(e.kind), Index: e.id.index, Side: string(e.at.side), Direction: string(e.at.direction),
-		Delay: a.delay, Bytes: a.bytes, Detail: a.detail,
+		Delay: a.delay, Bytes: a.bytes, Detail: a.detail, Continued: a.continued,
 	})
 }
 

@@ -86,12 +86,18 @@ func (t *tracker) applied(e event.Applied) {
 	}
 	total := &t.totals[e.Index]
 	total.Type = e.Fault
-	total.Count++
 	total.Bytes += e.Bytes
 	if e.Delay > 0 {
 		total.Delay += milliseconds(e.Delay)
 		total.Delayed++
 	}
+	if e.Continued {
+		if c != nil {
+			c.goesOn(e)
+		}
+		return
+	}
+	total.Count++
 	switch {
 	case c == nil:
 		total.Unattributed++
@@ -99,6 +105,18 @@ func (t *tracker) applied(e event.Applied) {
 		c.applied = append(c.applied, e)
 	default:
 		c.unlisted++
+	}
+}
+
+// goesOn adds what a fault went on doing to what is listed of it.
+func (c *call) goesOn(e event.Applied) {
+	for i := range slices.Backward(c.applied) {
+		a := &c.applied[i]
+		if a.Flow == e.Flow && a.Index == e.Index && a.Side == e.Side && a.Direction == e.Direction {
+			a.Delay += e.Delay
+			a.Bytes += e.Bytes
+			return
+		}
 	}
 }
 

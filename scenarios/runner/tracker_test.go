@@ -113,6 +113,29 @@ func TestTrackerBoundsLists(t *testing.T) {
 	}
 }
 
+// What goes on is one application with all of its amounts.
+func TestTrackerAddsWhatGoesOn(t *testing.T) {
+	t.Parallel()
+	tr := newTracker("1.")
+	c := &call{id: "1.0"}
+	tr.begin(c)
+	flow := &event.Flow{CallID: "1.0"}
+	hole := event.Applied{Flow: flow, Fault: "blackhole", Side: "server", Direction: "ingress", Bytes: 100}
+	other := hole
+	other.Direction = "egress"
+	more := hole
+	more.Continued, more.Bytes, more.Delay = true, 23, time.Millisecond
+	for _, e := range []event.Applied{hole, other, more, more} {
+		tr.receive(e)
+	}
+	if len(c.applied) != 2 || c.applied[0].Bytes != 146 || c.applied[0].Delay != 2*time.Millisecond || c.applied[1].Bytes != 100 {
+		t.Errorf("listed %+v", c.applied)
+	}
+	if total := tr.totals[0]; total.Count != 2 || total.Bytes != 246 || total.Delay != 2 {
+		t.Errorf("total %+v", total)
+	}
+}
+
 func TestTrackerNotesOnce(t *testing.T) {
 	t.Parallel()
 	tr := newTracker("1.1.")

@@ -105,7 +105,9 @@ func (t *Tally) applied(e event.Applied) {
 		c = &counted{Applied: Applied{Index: e.Index, Fault: e.Fault}}
 		t.faults[e.Index] = c
 	}
-	c.Times++
+	if !e.Continued {
+		c.Times++
+	}
 	c.Bytes += e.Bytes
 	if e.Delay > 0 {
 		if c.delays == nil {
@@ -137,7 +139,9 @@ func (f *flow) add(e event.Applied) (first bool) {
 		f.effects = append(f.effects, Effect{Fault: e.Fault, Index: e.Index})
 	}
 	x := &f.effects[i]
-	x.Times++
+	if !e.Continued {
+		x.Times++
+	}
 	x.Delay += e.Delay
 	x.Bytes += e.Bytes
 	if e.Status != 0 {

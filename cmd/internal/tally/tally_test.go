@@ -49,6 +49,7 @@ func TestTally(t *testing.T) {
 	tally.Add(event.Completed{Flow: raw, TTFB: 5 * time.Millisecond})
 	tally.Add(event.Applied{Flow: raw, Fault: "latency", Index: 1, Bytes: 7, Detail: "buffer full"}) // after its end
 	tally.Add(event.Applied{Fault: "latency", Index: 1})
+	tally.Add(event.Applied{Fault: "latency", Index: 1, Bytes: 30, Continued: true})
 	if extra := tally.Add(event.Completed{Flow: raw}); extra != nil {
 		t.Errorf("a flow ended twice: %v", extra)
 	}
@@ -65,7 +66,7 @@ func TestTally(t *testing.T) {
 			{Index: 0, Fault: "httperror", Times: 1, Flows: 1, Statuses: map[string]int{"503": 1}},
 			{
 				Index: 1, Fault: "latency", Times: 5, Flows: 2, Delay: &Times{Count: 3, Mean: 50, P50: 50, P95: 80, P99: 80, Max: 80},
-				Bytes: 7, Details: map[string]int{"buffer full": 1},
+				Bytes: 37, Details: map[string]int{"buffer full": 1},
 			},
 		},
 		Errors: []Error{{Text: "dial: connect: connection refused", Count: 1}},

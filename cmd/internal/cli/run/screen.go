@@ -223,7 +223,9 @@ func (t *tally) add(e event.Applied) {
 		a = &applied{fault: e.Fault}
 		t.applied[e.Index] = a
 	}
-	a.count++
+	if !e.Continued {
+		a.count++
+	}
 	a.bytes += e.Bytes
 	if e.Delay > 0 {
 		a.delay += e.Delay
