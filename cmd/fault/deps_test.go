@@ -52,6 +52,8 @@ var rooms = []room{
 		never: []string{"scenarios/...", "tools", "cmd/...", "github.com/spf13/cobra"}, reason: "one more way to steer the engine",
 	},
 	{pkg: "proxyengine/bench", may: []string{"proxyengine/..."}, reason: "measures the engine from outside"},
+	{pkg: "proxyengine/bench", reason: "measures the built programs from outside"},
+	{pkg: "proxyengine/soak", may: []string{"proxyengine", "proxyengine/event", "proxyengine/fault"}, reason: "drives the engine"},
 	{pkg: "treesitter", may: []string{"github.com/smacker/go-tree-sitter/..."}, reason: "the only user of the parser binding"},
 	{
 		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "github.com/marcboeker/go-duckdb/..."},
