@@ -62,8 +62,14 @@ golden: ## Write the golden files anew; read the difference before committing it
 	for p in $$pkgs; do $(GO) test $$p -update || exit 1; done
 
 .PHONY: bench
-bench: ## Measure the relay against plain copying, in the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./proxyengine/...
+bench: build $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) ## Measure against toxiproxy and plain proxies in one run (BENCH=-quick: a minute)
+	$(GO) build -o $(BIN)/bench ./proxyengine/bench
+	$(BIN)/bench -fault $(BIN)/fault -toxiproxy $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) $(BENCH)
+
+.PHONY: soak
+soak: ## Run the engine for SOAK (10m) under 5,000 connections while faults come and go
+	$(GO) build -o $(BIN)/soak ./proxyengine/soak
+	$(BIN)/soak -for $${SOAK:-10m}
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of outside input for FUZZTIME (60s) each
@@ -89,3 +95,7 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
 $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION):
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	mv $(TOOLS)/govulncheck $@
+
+$(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION):
+	GOBIN=$(TOOLS) $(GO) install github.com/Shopify/toxiproxy/v2/cmd/server@$(TOXIPROXY_VERSION)
+	mv $(TOOLS)/server $@
