@@ -8,6 +8,7 @@ LDFLAGS := -s -w -X github.com/fault-project/fault/cmd/internal/app.Version=$(VE
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.8.0
+TOXIPROXY_VERSION     := v2.12.0
 
 .DEFAULT_GOAL := help
 
