@@ -194,6 +194,11 @@ func (l *line) pop(batch []Chunk, limit int) (due []Chunk, until time.Time, idle
 	now := l.clock.Now()
 	l.tick(now)
 	for l.q.n > 0 && limit > 0 && !l.q.at(0).At.After(now) {
+		if apart := l.q.at(0).Apart; apart && len(batch) > 0 {
+			break
+		} else if apart {
+			limit = 0
+		}
 		c := l.q.pop()
 		limit -= c.Len()
 		l.popped = c.At

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -114,6 +113,10 @@ func (p *pump) stuck() bool {
 // accept passes on bytes that were just read. The generation is looked at once more: a change that came before the bytes
 // governs them.
 func (p *pump) accept(b *buffer, n int) {
+	if p.r.parting() {
+		b.release()
+		return
+	}
 	turn := p.r.turned(p.d)
 	if (p.writing != nil || p.changed()) && p.staged() {
 		p.startWriter()
@@ -201,15 +204,12 @@ func (p *pump) endOf(err error) End {
 
 // deliverEnd tells dst that the direction has ended.
 func (p *pump) deliverEnd(e End) {
-	if e == Rst {
+	switch e {
+	case Rst:
 		p.r.abort(ErrReset, true) // an error that was met before counts more
-		return
+	case Cut:
+		p.r.cut()
+	default:
+		p.r.note(closeWrite(p.dst.Conn))
 	}
-	if w, ok := p.dst.Conn.(interface{ CloseWrite() error }); ok {
-		if err := w.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
-			p.r.note(err)
-		}
-		return
-	}
-	_ = p.dst.Close() // the only way to say it
 }

@@ -106,6 +106,15 @@ func (p *pump) runWriter(l *line, done chan<- struct{}) {
 			continue
 		}
 		end := batch[len(batch)-1].End
+		if p.r.parting() {
+			for i := range batch {
+				batch[i].Release()
+			}
+			if end != Open {
+				return
+			}
+			continue
+		}
 		data = data[:0]
 		for i := range batch {
 			if batch[i].Len() > 0 {

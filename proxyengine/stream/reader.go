@@ -52,7 +52,7 @@ func NewReader(ctx context.Context, src io.ReadCloser, d Dir, p Path, o Options)
 
 // Head lets n virtual bytes pass the stages, and returns when they are due. turn says that the conversation turned with them. When
 // a stage swallows them it blocks until ctx is done, and returns its error; when one resets the stream it returns ErrReset, when
-// one ends it io.ErrUnexpectedEOF, after Close io.ErrClosedPipe.
+// one cuts it ErrCut, when one ends it io.ErrUnexpectedEOF, after Close io.ErrClosedPipe.
 func (r *Reader) Head(n int, turn bool) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
@@ -73,9 +73,9 @@ func (r *Reader) Head(n int, turn bool) error {
 			continue
 		}
 		switch c.End {
-		case Rst:
-			r.final = ErrReset
-			return ErrReset
+		case Rst, Cut:
+			r.final = r.endError(c.End)
+			return r.final
 		case Fin:
 			r.final = io.ErrUnexpectedEOF
 			return io.ErrUnexpectedEOF
@@ -88,7 +88,7 @@ func (r *Reader) Head(n int, turn bool) error {
 }
 
 // Read reads bytes of the body that are due. It returns io.EOF at the end, the error of the source when that failed, and ErrReset
-// when a stage reset the stream; each is due in its turn like the bytes before it. When a stage swallows the end it blocks until
+// or ErrCut when a stage reset or cut the stream; each is due in its turn like the bytes before it. When a stage swallows the end it blocks until
 // ctx is done, and returns its error. After Close it returns io.ErrClosedPipe.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -258,8 +258,12 @@ func (r *Reader) end(err error) {
 
 // endError is what Read returns for an end that came out of the stages.
 func (r *Reader) endError(e End) error {
-	if e == Fin {
+	switch e {
+	case Fin:
 		return io.EOF
+	case Cut:
+		return ErrCut
+	default:
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,8 +17,8 @@ type Stats struct {
 	Up, Down int64
 	// FirstDown is when the first byte was written to the client; zero when none was.
 	FirstDown time.Time
-	// Err is what ended the relay early: the context's error, ErrReset, ErrLinger, or the first error of a connection. It is
-	// nil after an orderly end of both directions.
+	// Err is what ended the relay early: the context's error, ErrReset, ErrCut, ErrLinger, or the first error of a connection. It
+	// is nil after an orderly end of both directions.
 	Err error
 }
 
@@ -27,6 +28,12 @@ var ErrReset = errors.New("stream reset by a fault")
 // ErrLinger says that the end of a direction was swallowed by a fault, and that both connections were closed after
 // [Options.Linger].
 var ErrLinger = errors.New("closed: a fault swallowed the end of the stream")
+
+// ErrCut says that a stage closed the connection.
+var ErrCut = errors.New("connection closed by a fault")
+
+// farewell is how long a connection that was cut may take to be closed by its peers.
+const farewell = time.Second
 
 // past is a read deadline that interrupts.
 var past = time.Unix(1, 0)
@@ -43,7 +50,8 @@ type Relay struct {
 	pumps [2]*pump
 	last  atomic.Int32 // direction of the latest bytes plus one
 	once  sync.Once
-	done  chan struct{} // closed when the relay is aborted or over
+	done  chan struct{}              // closed when the relay is aborted or over
+	parts atomic.Pointer[time.Timer] // ends the relay some time after it was cut; nil when it was not
 
 	mu  sync.Mutex
 	err error // the first error
@@ -68,10 +76,16 @@ func NewRelay(client, upstream net.Conn, p Path, o Options) *Relay {
 	return r
 }
 
-// Run moves bytes until both directions are done or ctx is done, and closes both connections before it returns. It must be
-// called once.
+// Run moves bytes until both directions are done or ctx is done, and closes both connections before it returns: with a reset when
+// ErrReset is the cause of ctx. It must be called once.
 func (r *Relay) Run(ctx context.Context) Stats {
-	stop := context.AfterFunc(ctx, func() { r.abort(ctx.Err(), false) })
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), ErrReset) {
+			r.abort(ErrReset, true)
+		} else {
+			r.abort(ctx.Err(), false)
+		}
+	})
 	up := make(chan struct{})
 	go func() {
 		defer close(up)
@@ -83,6 +97,9 @@ func (r *Relay) Run(ctx context.Context) Stats {
 	<-up
 	stop()
 	r.abort(nil, false)
+	if timer := r.parts.Load(); timer != nil {
+		timer.Stop()
+	}
 	for _, p := range r.pumps {
 		if l := p.line.Load(); l != nil {
 			l.close()
@@ -126,6 +143,19 @@ func (r *Relay) abort(err error, reset bool) {
 		}
 	})
 }
+
+// cut tells both peers that the connection is over. What they still send is read and dropped, because to close a socket with unread
+// bytes would be a reset, which may destroy what was delivered before.
+func (r *Relay) cut() {
+	r.note(ErrCut)
+	r.parts.Store(time.AfterFunc(farewell, func() { r.abort(nil, false) }))
+	for i := range r.conns {
+		r.note(closeWrite(r.conns[i].Conn))
+	}
+}
+
+// parting says that the connection was cut.
+func (r *Relay) parting() bool { return r.parts.Load() != nil }
 
 func (r *Relay) aborted() bool {
 	select {
@@ -173,6 +203,18 @@ func (r *Relay) turned(d Dir) bool {
 
 // moved is the number of bytes written in both directions.
 func (r *Relay) moved() int64 { return r.pumps[Up].moved.Load() + r.pumps[Down].moved.Load() }
+
+// closeWrite ends the sending half of c, or c where that is the only way to say it.
+func closeWrite(c net.Conn) error {
+	w, ok := c.(interface{ CloseWrite() error })
+	if !ok {
+		return c.Close()
+	}
+	if err := w.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
+		return err
+	}
+	return nil
+}
 
 // closeConn closes c; with reset so that the peer sees an RST where there is TCP below.
 func closeConn(c net.Conn, reset bool) {

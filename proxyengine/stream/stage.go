@@ -25,6 +25,9 @@ const (
 	Fin
 	// Rst is a broken end: the sender's side failed or was reset. Nothing follows.
 	Rst
+	// Cut ends the whole connection in an orderly way, made by a stage: both sides are closed as soon as the bytes before it are
+	// delivered.
+	Cut
 )
 
 // Chunk is a run of bytes on its way, with the time at which it reaches the next stage. The end of a direction travels as a
@@ -37,6 +40,8 @@ type Chunk struct {
 	// chunk of a flow is a turn.
 	Turn bool
 	End  End
+	// Apart says that the bytes are written by themselves, not together with others that are due.
+	Apart bool
 
 	data    []byte
 	virtual int     // length of a chunk that stands for bytes that are kept elsewhere (an HTTP head)
