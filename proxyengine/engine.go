@@ -34,6 +34,7 @@ type Engine struct {
 	options stream.Options
 	tls     *tls.Config // base for connections to upstreams; nil in production
 	flows   *flows
+	builder *fault.Builder
 	bind    func(ctx context.Context, address, mapping string) (net.Listener, error)
 
 	replaced chan struct{} // tells the schedule loop that the program is another
@@ -76,7 +77,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, options: stream.Options{Clock: stream.Precise()}, flows: newFlows(program.selection), program: program,
-		bind: bind, replaced: make(chan struct{}, 1),
+		builder: fault.NewBuilder(cfg.Seed, cfg.Sink), bind: bind, replaced: make(chan struct{}, 1),
 	}
 	e.env = tcpproxy.Env{
 		Open: e.open, Within: e.flows.within, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,

@@ -101,9 +101,10 @@ func (e *Engine) advance() {
 		if len(list) == 0 {
 			return nil
 		}
-		return fault.Build(list, e.cfg.Seed, e.cfg.Sink)
+		return e.builder.Build(list)
 	}
 	e.flows.set(e.program.chains(active, build))
+	e.builder.Keep(active)
 	e.cfg.Sink.Send(event.FaultsChanged{At: now, Offset: now.Sub(e.program.origin), Active: build(active).Describe()})
 }
 

@@ -14,6 +14,8 @@ var steps = map[fault.Kind]struct {
 	"latency":   {key: "mean"},
 	"jitter":    {key: "amplitude"},
 	"bandwidth": {key: "rate", down: true},
+	"httperror": {key: "probability"},
+	"dns":       {key: "rate"},
 }
 
 // Step returns the fault for the i-th call of a repetition, counted from 0 and without the baseline: the configured value first,

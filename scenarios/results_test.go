@@ -169,10 +169,41 @@ func TestMaskText(t *testing.T) {
 
 // TestFaultsHoldNoSecrets fails when a fault gains a setting that may carry credentials: it must then be masked in [Results.Masked].
 func TestFaultsHoldNoSecrets(t *testing.T) {
+	masked := map[string]string{ // settings that hold header fields, with a value that has a secret
+		"httperror.headers": `{"Set-Cookie":"s3cret","Location":"https://u:s3cret@h/"}`,
+		"match":             `/ header:Authorization="Bearer s3cret" header:X-A=b`,
+	}
 	for _, d := range fault.Definitions() {
 		for _, f := range d.Fields {
-			if name := strings.ToLower(f.Name); strings.Contains(name, "header") || strings.Contains(name, "url") || secretName(name) {
+			text, ok := masked[string(d.Kind)+"."+f.Name]
+			if !ok {
+				text, ok = masked[f.Name]
+			}
+			name := strings.ToLower(f.Name)
+			if !ok && (strings.Contains(name, "header") || strings.Contains(name, "url") || secretName(name) || f.Type == "object") {
 				t.Errorf("%s.%s may hold a secret and is written as it is", d.Kind, f.Name)
+			}
+			if !ok {
+				continue
+			}
+			spec := d.New()
+			if err := f.Set(spec, text); err != nil {
+				t.Fatal(err)
+			}
+			list := fault.List{spec}
+			results := Results{Results: []ScenarioResult{{
+				Scenario: Scenario{Items: []Item{{Context: Context{Faults: list}}}},
+				Results:  []ItemResult{{Results: []CallResult{{Faults: list}}}},
+			}}}
+			raw, err := json.Marshal(results.Masked())
+			if err != nil || strings.Contains(string(raw), "s3cret") || strings.Count(string(raw), Mask) < 2 {
+				t.Errorf("%s.%s is written as %s, %v", d.Kind, f.Name, raw, err)
+			}
+			if kept, _ := f.Get(spec); !strings.Contains(kept, "s3cret") {
+				t.Errorf("masking changed the fault itself: %s", kept)
+			}
+			if label := spec.Describe(); strings.Contains(label, "s3cret") {
+				t.Errorf("the label tells a secret: %s", label)
 			}
 		}
 	}

@@ -29,6 +29,10 @@ type (
 	dialFault interface {
 		blocksDial() bool
 	}
+	// exchangeFault acts on HTTP exchanges and on nothing else.
+	exchangeFault interface {
+		onlyExchanges()
+	}
 	// leaver is a stage that may outlive its fault.
 	leaver interface {
 		// leave is called when the fault has ended; the stage stays on the path when it reports false.
@@ -51,16 +55,24 @@ type entry struct {
 	rank   int
 	stream streamFault
 	dial   dialFault
+	// exchanges says that streams are none of the fault's business: of its nature, or because it is limited to some exchanges.
+	exchanges bool
 }
 
-// Build makes the chain of the faults that are active. The seed decides every draw, together with the flow, the fault's index and
-// its epoch. The sink gets an [event.Applied] each time a fault does something; it may be nil.
+// Build makes a chain that has nothing in common with others; see [NewBuilder].
 func Build(active []Active, seed uint64, sink event.Sink) *Chain {
-	c := &Chain{entries: make([]entry, len(active)), seed: seed, sink: sink, common: &commons{}}
+	return NewBuilder(seed, sink).Build(active)
+}
+
+// Build makes the chain of the faults that are active.
+func (b *Builder) Build(active []Active) *Chain {
+	c := &Chain{entries: make([]entry, len(active)), seed: b.seed, sink: b.sink, common: b.common}
 	for i, a := range active {
 		e := entry{Active: a, rank: rank(a.Spec.Kind())}
 		e.stream, _ = a.Spec.(streamFault)
 		e.dial, _ = a.Spec.(dialFault)
+		_, e.exchanges = a.Spec.(exchangeFault)
+		e.exchanges = e.exchanges || !a.Spec.Common().Match.IsZero()
 		c.entries[i] = e
 	}
 	slices.SortStableFunc(c.entries, func(a, b entry) int {

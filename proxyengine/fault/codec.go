@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Decode makes a fault from an object of a YAML or JSON file, without its "type" key (which is ignored if it is there). Values that
@@ -116,8 +117,19 @@ func (f Field) text(value any) (string, error) {
 		return strconv.FormatFloat(float64(v), 'f', -1, 32), nil
 	case json.Number:
 		return v.String(), nil
+	case map[string]any:
+		if raw, err := json.Marshal(v); f.objects && err == nil {
+			return string(raw), nil
+		}
 	}
-	return "", f.bad(fmt.Sprint(value), "is not a "+f.Type)
+	return "", f.bad(fmt.Sprint(value), "is not "+article(f.Type))
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // member is one key of an encoded fault.
@@ -142,6 +154,8 @@ func members(s Spec) []member {
 			value = json.Number(text)
 		case "boolean":
 			value = text == "true"
+		case "object":
+			value = json.RawMessage(text)
 		}
 		out = append(out, member{f.Name, value})
 	}
@@ -153,12 +167,58 @@ func members(s Spec) []member {
 func Encode(s Spec) map[string]any {
 	out := map[string]any{}
 	for _, m := range members(s) {
-		if n, ok := m.value.(json.Number); ok {
-			m.value, _ = n.Float64() // formatted from a float64 a moment ago
+		switch v := m.value.(type) {
+		case json.Number:
+			m.value, _ = v.Float64() // formatted from a float64 a moment ago
+		case json.RawMessage:
+			m.value, _ = decodeJSON(v) // and this was checked when it was set
 		}
 		out[m.key] = m.value
 	}
 	return out
+}
+
+// decodeJSON decodes text, with whole numbers as int64 where they fit, so that none loses digits.
+func decodeJSON(text []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if decoder.More() {
+		return nil, errors.New("something follows the value")
+	}
+	return numbers(value)
+}
+
+// numbers replaces the numbers in a decoded value, in place.
+func numbers(value any) (any, error) {
+	var err error
+	switch v := value.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n, nil
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("%s is out of range", v)
+		}
+		return f + 0, nil // not -0, which YAML does not keep
+	case map[string]any:
+		for key, inner := range v {
+			if v[key], err = numbers(inner); err != nil {
+				return nil, err
+			}
+		}
+	case []any:
+		for i, inner := range v {
+			if v[i], err = numbers(inner); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return value, nil
 }
 
 // marshal writes the fault as Encode does, with the keys in the order in which people write them.

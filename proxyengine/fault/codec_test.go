@@ -49,6 +49,12 @@ func TestDecode(t *testing.T) {
 			`{"type":"latency","side":"server","distribution":"paretonormal","mean":1,"shape":2,"scale":3,"direction":"ingress","probability":0.5}`,
 		},
 		{"{type: jitter}", `{"type":"jitter","side":"server","amplitude":20,"frequency":5,"direction":"ingress"}`},
+		{
+			"{type: http_error, status: '503', body: '{}', headers: {retry-after: 3, X-A: b}, match: {path: /a, first: 1}}",
+			`{"type":"httperror","side":"server","status_code":503,"body":"{}","headers":{"Retry-After":"3","X-A":"b"},` +
+				`"direction":"ingress","match":"/a first:1"}`,
+		},
+		{"{HttpError: {body: null, status_code: 404, probability: 1}}", `{"type":"httperror","side":"server","status_code":404,"direction":"ingress"}`},
 		{"{type: black_hole, heal: Retransmit}", `{"type":"blackhole","side":"server","heal":"retransmit","direction":"ingress"}`},
 	} {
 		var list List
@@ -96,6 +102,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{"{type: latency, mean: 1, period: 'begin:3s'}", `period cannot be read: schedule "begin:3s": unknown word`},
 		{"{type: latency, mean: 1, period: 'start:1s', sched: 'start:2s'}", "is given twice"},
 		{"{type: jitter, frequency: -5}", "use 0 to 100000 Hz"},
+		{"{type: httperror, status_code: 100}", "use 200 to 599"},
+		{"{type: httperror, status_code: 503.5}", "is not a whole number"},
+		{"{type: httperror, headers: {a b: c}}", `"a b" is no name of a header field`},
+		{"{type: httperror, headers: {a: [1]}}", "the value of a is not text"},
+		{"{type: httperror, headers: {a: b, A: c}}", "A is given twice"},
+		{"{type: httperror, headers: {Content-length: 3}}", "Content-Length is not for a fault to set"},
+		{"{type: httperror, headers: 'a'}", `"a" is not 'NAME: VALUE'`},
+		{"{type: httperror, headers: '{'}", "or a JSON object"},
+		{"{type: httperror, headers: [a]}", "is not an object"},
+		{"{type: jitter, match: {path: orders}}", `match cannot be read: path "orders" does not begin with /`},
+		{"{type: jitter, match: [1]}", "is not a string"},
 		{"{type: blackhole, heal: maybe}", "use one of gap, retransmit"},
 	} {
 		var list List
@@ -203,6 +220,12 @@ func random(rt *rapid.T) Spec {
 		switch {
 		case f.Name == "period":
 			text = rapid.SampledFrom([]string{"", "start:5s,duration:10%", "duration:3m;start:1h"}).Draw(rt, f.Name)
+		case f.Name == "match":
+			text = rapid.SampledFrom([]string{"", "POST /a/** header:X-A=\"b c\" after:1 first:2", "every:3"}).Draw(rt, f.Name)
+		case f.Type == "object":
+			text = rapid.SampledFrom([]string{"", `{"X-A":"b","X-B":"true"}`}).Draw(rt, f.Name)
+		case f.Type == "integer":
+			text = plain(float64(rapid.IntRange(int(*f.Min), int(*f.Max)).Draw(rt, f.Name)))
 		case f.Enum != nil:
 			text = rapid.SampledFrom(f.Enum).Draw(rt, f.Name)
 		case f.Name == "min":
@@ -261,6 +284,8 @@ func FuzzDecode(f *testing.F) {
 		`{"type":"latency","mean":80,"stddev":5,"direction":"ingress","side":"server"}`,
 		`{"Latency":{"distribution":"pareto","shape":1.5,"scale":20,"global_":null}}`,
 		`{"type":"jitter","amplitude":"80","frequency":8.0,"period":"start:10%;duration:5s"}`,
+		`{"type":"httperror","headers":{"a":"b","c":1e400},"match":{"path":"/a","header":{"x":"y z"}}}`,
+		`{"type":"httperror","headers":"a: b","body":"x","match":"POST /a first:1"}`,
 		`{"type":"blackhole","heal":"RETRANSMIT","probability":1e-3}`, `{"type":null}`, `{"type":"latency","mean":1e308}`,
 	} {
 		f.Add(seed)

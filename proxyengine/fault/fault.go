@@ -48,7 +48,7 @@ type Spec interface {
 	Describe() string
 }
 
-// Base is what every fault has. The zero value is not valid: use [New], or fill in all four.
+// Base is what every fault has. The zero value is not valid: use [New], or fill in all but Schedule and Match.
 type Base struct {
 	// Side is where the fault sits.
 	Side Side `key:"side" arg:"side" default:"server" enum:"client,server" keep:"" usage:"segment: client or server side of the proxy"`
@@ -61,6 +61,9 @@ type Base struct {
 
 	// Probability, 0 to 1, is the share of connections or HTTP exchanges that the fault applies to.
 	Probability float64 `key:"probability" arg:"probability" default:"1" min:"0" max:"1" usage:"share of connections or exchanges hit"`
+
+	// Match limits the fault to some HTTP exchanges.
+	Match Match `key:"match" usage:"only HTTP exchanges like 'POST /orders/* header:NAME=VALUE after:N first:N every:N', all optional"`
 }
 
 // Common returns b.
@@ -73,12 +76,12 @@ func (b *Base) segment() string {
 	return arrow + place
 }
 
-// chance is the end of a label: the probability where it is not certain.
+// chance is the end of a label: which share of the traffic is hit where it is not all, and which exchanges those are.
 func (b *Base) chance() string {
 	if b.Probability >= 1 {
-		return ""
+		return b.Match.limit()
 	}
-	return fmt.Sprintf(", Probability: %s%%", strings.TrimSuffix(fmt.Sprintf("%.1f", b.Probability*100), ".0"))
+	return fmt.Sprintf(", Probability: %s%%", strings.TrimSuffix(fmt.Sprintf("%.1f", b.Probability*100), ".0")) + b.Match.limit()
 }
 
 // Definition describes a fault to the outside.
@@ -96,6 +99,7 @@ type Definition struct {
 
 // definitions is every fault, in the order in which they compose: what is first meets the bytes first.
 var definitions = []Definition{
+	define[HTTPError]("HTTP Response", "An HTTP request is answered with an error at once, and the upstream never hears of it."),
 	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
 	define[Bandwidth]("Bandwidth", "No more than a number of bytes a second gets through."),
 	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),

@@ -37,11 +37,16 @@ func made(t testing.TB, kind Kind, values map[string]any) Spec {
 type log struct {
 	mu      sync.Mutex
 	applied []event.Applied
+	notices []string
 }
 
 func (l *log) sink(e event.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n, ok := e.(event.Notice); ok {
+		l.notices = append(l.notices, n.Text)
+		return
+	}
 	l.applied = append(l.applied, e.(event.Applied))
 }
 
@@ -188,6 +193,12 @@ func TestDescribe(t *testing.T) {
 		{KindJitter, map[string]any{"amplitude": 150}, "Jitter: ➡️🖧Amplitude: 150.00ms, Frequency 5.00Hz"},
 		{KindJitter, map[string]any{"probability": 0.125}, "Jitter: ➡️🖧Amplitude: 20.00ms, Frequency 5.00Hz, Probability: 12.5%"},
 		{KindBlackhole, nil, "Blackhole: ➡️🖧"},
+		{KindHTTPError, nil, "HTTP Response: Status: 500"},
+		{
+			KindHTTPError,
+			map[string]any{"status_code": 599, "probability": 0.05, "match": "/a first:1"},
+			"HTTP Response: Status: 599, Probability: 5%, On: /a first:1",
+		},
 		{KindBlackhole, map[string]any{"heal": "retransmit", "probability": 0.05}, "Blackhole: ➡️🖧, Heal: retransmit, Probability: 5%"},
 	} {
 		if got := made(t, c.kind, c.values).Describe(); got != c.want {

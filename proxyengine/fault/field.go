@@ -22,7 +22,7 @@ type Field struct {
 	Usage string
 	// Default is the value of a setting that is not given; "" for none.
 	Default string
-	// Type is the JSON type: "string", "number", "integer" or "boolean".
+	// Type is the JSON type: "string", "number", "integer", "boolean" or "object". As text an object is its JSON.
 	Type string
 	// Enum lists the accepted values of a string, nil for any. Letter case, "_" and "-" make no difference on input.
 	Enum []string
@@ -31,17 +31,22 @@ type Field struct {
 	// Unit is the unit of a number: "ms", "Hz"; "" for none.
 	Unit string
 
-	fault Kind
-	index []int
-	keep  bool
-	when  string // for a synonym: the boolean that sets the target ("true" unless tagged),
-	of    string // the key of the target,
-	to    string // the value that it gets,
-	onto  *Field // and the target itself
+	fault   Kind
+	index   []int
+	keep    bool
+	objects bool   // an object is accepted, whatever the type
+	when    string // for a synonym: the boolean that sets the target ("true" unless tagged),
+	of      string // the key of the target,
+	to      string // the value that it gets,
+	onto    *Field // and the target itself
 }
 
 // synonym is the type of a blank field whose tags declare a boolean setting that stands for a value of another one.
 type synonym struct{}
+
+// objectText is a setting that may be given as an object, which reaches its UnmarshalText as JSON. It is written as one, too, if
+// isObject says so, and as its text otherwise.
+type objectText interface{ isObject() bool }
 
 // Synonym says which other setting a boolean stands for, if it is one: given the value when, it sets key to value.
 func (f Field) Synonym() (key, value string, when bool, ok bool) {
@@ -111,6 +116,13 @@ func fresh(v reflect.Value) reflect.Value {
 		t = t.Elem()
 	}
 	return reflect.New(t).Elem()
+}
+
+// clone copies the struct of a fault; what its fields point to is shared.
+func clone(s Spec) Spec {
+	v := reflect.New(reflect.TypeOf(s).Elem())
+	v.Elem().Set(reflect.ValueOf(s).Elem())
+	return v.Interface().(Spec)
 }
 
 func (f Field) setSynonym(s Spec, text string) error {
@@ -212,7 +224,8 @@ type pointerTo[T any] interface {
 
 // define derives a definition from the tags of T. The tag of the embedded Base carries the prefixes of all flags and environment
 // variables of the fault, and the switch that turns it on. A flag and a variable are the prefix and the key, unless the tags flag
-// and env say how they end; "-" is for none.
+// and env say how they end; "-" is for none. What a fault says of a setting of Base in a way of its own stands in that tag, too:
+// `probability.flag:"…"` takes the place of the tag flag of Base.Probability.
 func define[T any, P pointerTo[T]](title, summary string) Definition {
 	var zero P = new(T)
 	d := Definition{Kind: zero.Kind(), Title: title, Summary: summary}
@@ -256,9 +269,14 @@ func define[T any, P pointerTo[T]](title, summary string) Definition {
 }
 
 func fieldOf(kind Kind, prefix reflect.StructTag, sf reflect.StructField, index []int) Field {
-	tag := sf.Tag.Get
+	tag := func(name string) string {
+		if own, ok := prefix.Lookup(sf.Tag.Get("key") + "." + name); ok {
+			return own
+		}
+		return sf.Tag.Get(name)
+	}
 	f := Field{
-		Name: tag("key"), Aliases: list(tag("aliases")), Arg: tag("arg"), Usage: tag("usage"),
+		Name: tag("key"), Aliases: list(tag("aliases")), Arg: strings.TrimPrefix(tag("arg"), "-"), Usage: tag("usage"),
 		Default: tag("default"), Enum: list(tag("enum")), Min: number(tag("min")), Max: number(tag("max")), Unit: tag("unit"),
 		fault: kind, index: index, when: cmp.Or(tag("when"), "true"), of: tag("of"), to: tag("to"),
 	}
@@ -280,6 +298,12 @@ func fieldOf(kind Kind, prefix reflect.StructTag, sf reflect.StructField, index 
 		f.Type = "integer"
 	default:
 		f.Type = "string"
+	}
+	if o, ok := reflect.New(t).Interface().(objectText); ok {
+		f.objects = true
+		if o.isObject() {
+			f.Type = "object"
+		}
 	}
 	return f
 }

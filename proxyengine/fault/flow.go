@@ -63,6 +63,7 @@ type Flow struct {
 	pokes []func() // guarded by live.mu
 
 	mu     sync.Mutex
+	begun  *Request // of an exchange, once it is known
 	hits   map[identity]bool
 	stages [2][]*station // by direction
 	full   [2]uint64     // the generation for which a full buffer was reported, plus 1
@@ -115,6 +116,9 @@ func (f *Flow) Stages(d stream.Dir) []stream.Stage {
 	if chain != nil {
 		for i := range chain.entries {
 			e := &chain.entries[i]
+			if e.exchanges && f.passes(chain, e) {
+				continue
+			}
 			place, touches := e.Spec.Common().at(d)
 			if e.stream == nil || !touches || !f.hit(chain, e) {
 				continue
@@ -155,16 +159,16 @@ func (f *Flow) Stages(d stream.Dir) []stream.Stage {
 	return out
 }
 
-// hit decides, once for an activation, whether a fault applies to the flow.
+// hit decides, once for an activation, whether a fault applies to the flow. With f.mu held.
 func (f *Flow) hit(c *Chain, e *entry) bool {
 	p := e.Spec.Common().Probability
-	if p >= 1 {
+	if p >= 1 && !e.exchanges {
 		return true
 	}
 	id := identity{e.Index, e.Epoch}
 	hit, decided := f.hits[id]
 	if !decided {
-		hit = draw(c.seed, f.scope(), e.Index, e.Epoch, "probability").Float64() < p
+		hit = f.meant(c, e) && (p >= 1 || draw(c.seed, f.scope(), e.Index, e.Epoch, "probability").Float64() < p)
 		if f.hits == nil {
 			f.hits = map[identity]bool{}
 		}
@@ -262,6 +266,7 @@ type effect struct {
 type amount struct {
 	delay     time.Duration
 	bytes     int64
+	status    int
 	detail    string
 	continued bool
 }
@@ -269,7 +274,7 @@ type amount struct {
 func (e *effect) applied(at time.Time, a amount) {
 	e.sink.Send(event.Applied{
 		Flow: e.flow, At: at, Fault: string(e.kind), Index: e.id.index, Side: string(e.at.side), Direction: string(e.at.direction),
-		Delay: a.delay, Bytes: a.bytes, Detail: a.detail, Continued: a.continued,
+		Delay: a.delay, Bytes: a.bytes, Status: a.status, Detail: a.detail, Continued: a.continued,
 	})
 }
 

@@ -17,11 +17,14 @@ var touching = map[Side]map[Direction][]stream.Dir{
 	Server: {Ingress: {stream.Down}, Egress: {stream.Up}, Both: {stream.Up, stream.Down}},
 }
 
-// every is one valid configuration of each fault and of each distribution and scope of latency.
+// every is one valid configuration of each fault that acts on streams, and of each distribution and scope of latency.
 func every() map[string]Spec {
 	out := map[string]Spec{}
 	for _, d := range Definitions() {
 		s := d.New()
+		if _, ok := s.(streamFault); !ok {
+			continue
+		}
 		if d.Kind == KindLatency {
 			for name, values := range distributions {
 				for _, scope := range []string{"connection", "turn", "chunk"} {

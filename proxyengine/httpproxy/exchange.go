@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/fault"
 	"github.com/fault-project/fault/proxyengine/stream"
 	"github.com/fault-project/fault/proxyengine/tcpproxy"
 )
@@ -61,7 +62,28 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 		_ = x.down.Close()
 		x.end()
 	}()
+	x.flow.Faults().Begin(fault.Request{Method: r.Method, Path: r.URL.EscapedPath(), Header: r.Header.Values})
+	if a := x.flow.Faults().Answer(); a != nil {
+		x.answerWith(a)
+		return
+	}
 	s.proxy.ServeHTTP(x.w, r.WithContext(ctx))
+}
+
+// answerWith answers in the upstream's place.
+func (x *exchange) answerWith(a *fault.Answer) {
+	for name, value := range a.Header {
+		x.w.Header().Set(name, value)
+	}
+	x.w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat)) // RFC 9110, section 6.6.1: whoever makes a response says when
+	if body := a.Body; a.Status != http.StatusNoContent && a.Status != http.StatusNotModified && a.Status != http.StatusResetContent {
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	x.w.WriteHeader(a.Status)
+	_, err := io.WriteString(x.w, a.Body)
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		x.fail(err)
+	}
 }
 
 // info is the flow for events; nil where there is no exchange.
