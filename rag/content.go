@@ -15,18 +15,14 @@ var textLanguages = map[string]string{
 	".md": "markdown", ".markdown": "markdown", ".rst": "restructuredtext", ".adoc": "asciidoc", ".txt": "text",
 	".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".ini": "ini", ".cfg": "ini", ".conf": "config",
 	".sql": "sql", ".proto": "protobuf", ".graphql": "graphql", ".gql": "graphql", ".thrift": "thrift",
-	".sh": "shell", ".bash": "shell", ".zsh": "shell", ".ps1": "powershell", ".bat": "batch",
-	".js": "javascript", ".mjs": "javascript", ".cjs": "javascript", ".jsx": "javascript",
-	".ts": "typescript", ".mts": "typescript", ".cts": "typescript", ".tsx": "tsx", ".vue": "vue", ".svelte": "svelte",
-	".java": "java", ".kt": "kotlin", ".kts": "kotlin", ".scala": "scala", ".groovy": "groovy", ".gradle": "groovy",
-	".rs": "rust", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".cxx": "cpp", ".hpp": "cpp", ".hh": "cpp",
-	".cs": "csharp", ".fs": "fsharp", ".rb": "ruby", ".php": "php", ".ex": "elixir", ".exs": "elixir", ".erl": "erlang",
+	".sh": "shell", ".bash": "shell", ".zsh": "shell", ".ps1": "powershell", ".bat": "batch", ".vue": "vue", ".svelte": "svelte",
+	".scala": "scala", ".groovy": "groovy", ".gradle": "groovy", ".fs": "fsharp", ".erl": "erlang",
 	".swift": "swift", ".m": "objectivec", ".lua": "lua", ".pl": "perl", ".pm": "perl", ".r": "r", ".jl": "julia",
 	".hs": "haskell", ".ml": "ocaml", ".mli": "ocaml", ".clj": "clojure", ".dart": "dart", ".zig": "zig", ".nim": "nim",
 	".s": "assembly", ".tf": "terraform", ".hcl": "hcl", ".cue": "cue", ".css": "css", ".scss": "css", ".less": "css",
 	".html": "html", ".htm": "html", ".tmpl": "template", ".j2": "template", ".mod": "gomod", ".cmake": "cmake", ".mk": "make",
 	"Dockerfile": "dockerfile", "Containerfile": "dockerfile", "Makefile": "make", "GNUmakefile": "make", "Jenkinsfile": "groovy",
-	"CMakeLists.txt": "cmake", "Procfile": "config", "Rakefile": "ruby", "Gemfile": "ruby", "README": "text", "CHANGELOG": "text",
+	"CMakeLists.txt": "cmake", "Procfile": "config", "README": "text", "CHANGELOG": "text",
 }
 
 // documents are the languages whose text is prose.

@@ -17,7 +17,7 @@ import (
 
 // ChunkerVersion changes whenever the same file would give other chunks or other search terms: an index made by another version
 // cannot be brought up to date file by file.
-const ChunkerVersion = 1
+const ChunkerVersion = 2
 
 // Errors that a caller may want to tell apart.
 var (
@@ -33,8 +33,8 @@ type Chunk struct {
 	ID uint32
 	// Path is relative to the indexed directory, with slashes.
 	Path string
-	// Language is the name of the file's language, Kind one of function, method, class, struct, interface, type, code (what is
-	// between definitions) and docs.
+	// Language is the name of the file's language, Kind one of function, method, class, struct, interface, enum, type, module, code (what
+	// is between definitions) and docs.
 	Language, Kind string
 	// Name is the qualified name of a definition, the heading above a piece of a document, or empty.
 	Name string

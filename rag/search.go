@@ -39,7 +39,7 @@ var kindGroups = []struct {
 }{
 	{"function", []string{"function", "method"}},
 	{"method", []string{"method"}},
-	{"type", []string{"type", "class", "struct", "interface"}},
+	{"type", []string{"type", "class", "struct", "interface", "enum", "module"}},
 	{"class", []string{"class"}},
 	{"struct", []string{"struct"}},
 	{"interface", []string{"interface"}},

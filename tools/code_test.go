@@ -62,7 +62,7 @@ func TestList(t *testing.T) {
 		{"empty.py", `[]`, ""},
 		{"main.go", `["main"]`, ""},
 		{"latin.py", "", "not UTF-8 text: byte 0xe9 in line 1; convert the file to UTF-8"},
-		{"notes.md", "", "is not in a language that can be read; have python, go"},
+		{"notes.md", "", "is not in a language that can be read; have python, go, typescript, "},
 		{"none.py", "", "it does not exist; check the path"},
 		{"sub", "", "is not a file; give a source file"},
 	}

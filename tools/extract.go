@@ -32,7 +32,7 @@ type ExtractOut struct {
 	// [treesitter.Definition] for where a body begins.
 	Full string `json:"full"`
 	Body string `json:"body"`
-	// Name is qualified. Kind is function, method, class, struct, interface or type.
+	// Name is qualified. Kind is function, method, class, struct, interface, enum, type or module.
 	Name     string `json:"name"`
 	Kind     string `json:"kind"`
 	File     string `json:"file"`

@@ -23,18 +23,18 @@ func TestFlatAgreesWithQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, err := sitter.ParseCtx(t.Context(), src, parsers[Go].language())
+		tree, err := sitter.ParseCtx(t.Context(), src, parsers[Go][0].language())
 		if err != nil {
 			t.Fatal(err)
 		}
-		query, err := parsers[Go].query()
+		query, err := parsers[Go][0].query()
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain := *parsers[Go].grammar
+		plain := *parsers[Go][0].grammar
 		plain.flat = nil
 		want := (&parser{grammar: &plain}).definitions(query, tree, string(src))
-		if diff := cmp.Diff(want, parsers[Go].definitions(query, tree, string(src))); diff != "" {
+		if diff := cmp.Diff(want, parsers[Go][0].definitions(query, tree, string(src))); diff != "" {
 			t.Errorf("%s (-query +fields):\n%s", path, diff)
 		}
 	}

@@ -4,34 +4,38 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
 // FuzzParse feeds arbitrary bytes to every language: whatever comes back must be consistent with the source.
 func FuzzParse(f *testing.F) {
+	languages := Languages()
 	for _, name := range samples {
 		src, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(src)
+		language, _ := LanguageOf(strings.TrimSuffix(name, ".txt"), nil)
+		f.Add(uint8(slices.Index(languages, language)), src)
 	}
-	f.Add([]byte("class A:\n  def"))
-	f.Add([]byte("func ("))
-	f.Add([]byte("def f(): pass; f = lambda: 0"))
-	f.Add([]byte("x = (lambda: 0)\r\n\x00@d\ndef\u2028g(): 1"))
-	f.Add([]byte{0xff, 0xfe, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, language := range Languages() {
-			file, err := Parse(t.Context(), language, data)
-			if err != nil {
-				if utf8.Valid(data) {
-					t.Fatalf("%s: %v", language, err)
-				}
-				continue
-			}
+	for i := range languages {
+		for _, src := range []string{
+			"class A:\n  def", "func (", "def f(): pass; f = lambda: 0", "x = (lambda: 0)\r\n\x00@d\ndef\u2028g(): 1", "\xff\xfe\x00",
+			"a::b::", "/* x */ f = function() {", "@a\n*/\ndef f, do: 1",
+		} {
+			f.Add(uint8(i), []byte(src))
+		}
+	}
+	f.Fuzz(func(t *testing.T, index uint8, data []byte) {
+		language := languages[int(index)%len(languages)]
+		file, err := Parse(t.Context(), language, data)
+		switch {
+		case err == nil:
 			checkFile(t, file, string(data))
+		case utf8.Valid(data):
+			t.Fatalf("%s: %v", language, err)
 		}
 	})
 }

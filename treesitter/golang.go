@@ -8,6 +8,7 @@ var golang = grammar{
 	aliases:    []string{"golang"},
 	extensions: []string{".go"},
 	comments:   []string{"//"},
+	blocks:     true,
 	flat:       map[string]Kind{"function_declaration": KindFunction, "method_declaration": KindMethod},
 	nested:     "func",
 	wrappers:   []string{"type_declaration", "var_declaration"},

@@ -18,25 +18,52 @@ type grammar struct {
 	// extensions have their dot and are in lower case; filenames are whole base names; interpreters are program names of
 	// a #! line without version digits.
 	extensions, filenames, interpreters []string
-	// comments are the prefixes of a line that is a comment; used to find the comment above a definition.
+	// comments are the prefixes of a line that is a comment, blocks says that there are comments between /* and */; used to find the
+	// comment above a definition.
 	comments []string
-	// query captures definitions. The capture around a definition is named after its Kind. Inside, @name is its bare name,
-	// @body its block, @receiver the type that a method belongs to where the method stands outside of it.
-	query string
+	blocks   bool
+	// query captures definitions. The capture around a definition is named after its Kind; @scope and @extension are no definitions, but
+	// their name is part of the qualified names inside, and functions in an extension are methods. Inside, @name is the bare name, @body
+	// the block (or @open its first token, if it ends with the definition), @receiver the type that a method belongs to where the
+	// method stands outside of it. If @keyword is captured, keywords tells the kind by its text, and that nothing is defined if the text
+	// is not there.
+	query    string
+	keywords map[string]Kind
 	// flat are the node types at the top of a file that are a function with the fields name, body and receiver, and hold no other
 	// definition unless nested occurs in the text of the body. The query then need not look into them, which it would do at the
 	// cost of half a parse.
 	flat   map[string]Kind
 	nested string
-	// wrappers are the node types around a definition that belong to it, such as decorators.
-	wrappers []string
+	// declarators are the node types around a name that @name captures with it, as in int *(*f(int))(int).
+	declarators []string
+	// receiver reduces the text of a receiver to a name, "" for none; nil is baseType.
+	receiver func(text string) string
+	// separators stand between the parts of a name that is written with what it stands in, such as A::b.
+	separators []string
+	// prefix is no part of a name that begins with it.
+	prefix string
+	// wrappers are the node types around a definition that belong to it, such as exports; beside are those that may stand in a wrapper
+	// next to the definition without being one.
+	wrappers, beside []string
+	// attributes are the node types of decorators at the beginning of a definition, directly or in a node of type modifiers; leading are
+	// those that stand before it as siblings, of which leads accepts some by their text (nil: all).
+	attributes, leading []string
+	leads               func(text string) bool
 	// indented languages have bodies without braces: a body starts at the start of its line.
 	indented bool
 }
 
+// The captures that are no definitions.
+const (
+	kindScope     Kind = "scope"
+	kindExtension Kind = "extension"
+)
+
 // grammars is the closed set of languages. Adding one: its file with the entry, a line here, a line in parse_cgo.go, its
 // testdata.
-var grammars = []*grammar{&python, &golang}
+var grammars = []*grammar{
+	&python, &golang, &typescript, &javascript, &java, &rust, &kotlin, &csharp, &ruby, &php, &elixir, &c, &cpp,
+}
 
 // Languages returns the languages that can be parsed, in a fixed order.
 func Languages() []Language {

@@ -3,6 +3,7 @@
 package treesitter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,18 +13,42 @@ import (
 	"time"
 
 	sitter "github.com/smacker/go-tree-sitter"
+	sitterc "github.com/smacker/go-tree-sitter/c"
+	sittercpp "github.com/smacker/go-tree-sitter/cpp"
+	sittercsharp "github.com/smacker/go-tree-sitter/csharp"
+	sitterelixir "github.com/smacker/go-tree-sitter/elixir"
 	sittergo "github.com/smacker/go-tree-sitter/golang"
+	sitterjava "github.com/smacker/go-tree-sitter/java"
+	sitterjavascript "github.com/smacker/go-tree-sitter/javascript"
+	sitterkotlin "github.com/smacker/go-tree-sitter/kotlin"
+	sitterphp "github.com/smacker/go-tree-sitter/php"
 	sitterpython "github.com/smacker/go-tree-sitter/python"
+	sitterruby "github.com/smacker/go-tree-sitter/ruby"
+	sitterrust "github.com/smacker/go-tree-sitter/rust"
+	sittertsx "github.com/smacker/go-tree-sitter/typescript/tsx"
+	sittertypescript "github.com/smacker/go-tree-sitter/typescript/typescript"
 )
 
 // parseLimit bounds the time that one parse may take. The slowest real file below MaxBytes takes about a second.
 const parseLimit = 20 * time.Second
 
-// parsers gives the parser of each language of the table and its compiled query. A query is never changed after it was compiled and
-// serves any number of cursors at once.
-var parsers = map[Language]*parser{
-	Python: newParser(&python, sitterpython.GetLanguage),
-	Go:     newParser(&golang, sittergo.GetLanguage),
+// parsers gives the parsers of each language of the table and their compiled queries. A query is never changed after it was compiled
+// and serves any number of cursors at once. Where a language has several parsers, the first one without syntax errors counts, and
+// the first one of all if there is none.
+var parsers = map[Language][]*parser{
+	Python:     {newParser(&python, sitterpython.GetLanguage)},
+	Go:         {newParser(&golang, sittergo.GetLanguage)},
+	TypeScript: {newParser(&typescript, sittertypescript.GetLanguage), newParser(&typescript, sittertsx.GetLanguage)},
+	JavaScript: {newParser(&javascript, sitterjavascript.GetLanguage)},
+	Java:       {newParser(&java, sitterjava.GetLanguage)},
+	Rust:       {newParser(&rust, sitterrust.GetLanguage)},
+	Kotlin:     {newParser(&kotlin, sitterkotlin.GetLanguage)},
+	CSharp:     {newParser(&csharp, sittercsharp.GetLanguage)},
+	Ruby:       {newParser(&ruby, sitterruby.GetLanguage)},
+	PHP:        {newParser(&php, sitterphp.GetLanguage)},
+	Elixir:     {newParser(&elixir, sitterelixir.GetLanguage)},
+	C:          {newParser(&c, sitterc.GetLanguage), newParser(&cpp, sittercpp.GetLanguage)},
+	CPP:        {newParser(&cpp, sittercpp.GetLanguage)},
 }
 
 type parser struct {
@@ -46,13 +71,34 @@ func newParser(g *grammar, language func() *sitter.Language) *parser {
 // those of this package (not UTF-8, too large, too slow), an unknown language, and the context's when it ends while parsing.
 // src is not kept, and must not change during the call.
 func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
-	p := parsers[language]
-	if p == nil {
+	candidates := parsers[language]
+	if len(candidates) == 0 {
 		return nil, fmt.Errorf("no parser for language %q: have %v", language, Languages())
 	}
 	if err := check(src); err != nil {
 		return nil, err
 	}
+	if language == TypeScript && (bytes.Contains(src, []byte("</")) || bytes.Contains(src, []byte("/>"))) {
+		candidates = []*parser{candidates[1], candidates[0]} // most likely TSX, and a parse in vain takes twice the time
+	}
+	first, err := candidates[0].parse(ctx, src)
+	if err != nil || first.Warning == "" {
+		return first, err
+	}
+	for _, p := range candidates[1:] {
+		file, err := p.parse(ctx, src)
+		if err == nil && file.Warning == "" {
+			file.Language = language
+			return file, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return first, nil
+}
+
+func (p *parser) parse(ctx context.Context, src []byte) (*File, error) {
 	query, err := p.query()
 	if err != nil {
 		return nil, err
@@ -70,7 +116,7 @@ func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
 	}
 	defer tree.Close()
 	root := tree.RootNode()
-	file := &File{Language: language, Definitions: p.definitions(query, root, string(src))}
+	file := &File{Language: p.grammar.language, Definitions: p.definitions(query, root, string(src))}
 	if root.HasError() {
 		file.Warning = "the file has syntax errors; what could be read is given"
 		if line := firstError(root); line > 0 {
@@ -125,7 +171,7 @@ func (f *finder) flat(node *sitter.Node) bool {
 			return false
 		}
 	}
-	f.add(kind, node, name, body, receiver)
+	f.add(matched{kind: kind, node: node, name: name, body: body, receiver: receiver})
 	return true
 }
 
@@ -137,78 +183,162 @@ func (f *finder) search(within *sitter.Node) {
 		if !ok {
 			return
 		}
-		var kind Kind
-		var node, name, body *sitter.Node
-		receiver := ""
+		var m matched
 		for _, c := range match.Captures {
 			switch capture := f.query.CaptureNameForId(c.Index); capture {
 			case "name":
-				name = c.Node
+				m.name = c.Node
 			case "body":
-				body = c.Node
+				m.body = c.Node
+			case "open":
+				m.open = c.Node
 			case "receiver":
-				receiver = baseType(f.src[c.Node.StartByte():c.Node.EndByte()])
+				m.receiver = f.parser.grammar.receiverName(f.text(c.Node))
+			case "keyword":
+				m.keyword = f.text(c.Node)
 			default:
-				node, kind = c.Node, Kind(capture)
+				m.node, m.kind = c.Node, Kind(capture)
 			}
 		}
-		if node != nil && name != nil {
-			f.add(kind, node, name, body, receiver)
+		if m.keyword != "" {
+			m.kind = f.parser.grammar.keywords[m.keyword]
+		}
+		if m.node != nil && m.name != nil && m.kind != "" {
+			f.add(m)
 		}
 	}
 }
 
-func (f *finder) add(kind Kind, node, name, body *sitter.Node, receiver string) {
-	d := Definition{Kind: kind}
-	f.parser.fill(&d, node, name, body, f.src)
-	if receiver != "" {
-		f.receivers[d.StartByte] = receiver
+// matched is what a query says of one definition.
+type matched struct {
+	kind                   Kind
+	node, name, body, open *sitter.Node
+	receiver, keyword      string
+}
+
+func (f *finder) text(n *sitter.Node) string { return f.src[n.StartByte():n.EndByte()] }
+
+func (f *finder) add(m matched) {
+	g := f.parser.grammar
+	for slices.Contains(g.declarators, m.name.Type()) {
+		inner := m.name.ChildByFieldName("declarator")
+		if inner == nil {
+			inner = m.name.NamedChild(0)
+		}
+		if inner == nil {
+			return
+		}
+		m.name = inner
+	}
+	d := Definition{Kind: m.kind, Name: strings.TrimPrefix(f.text(m.name), g.prefix)}
+	scope := m.kind == kindScope || m.kind == kindExtension
+	switch {
+	case scope:
+		d.Name = g.receiverName(d.Name)
+	case len(g.separators) > 0:
+		d.Name, m.receiver = g.splitName(d.Name, m.receiver)
+	}
+	if d.Name == "" {
+		return // the parser made the name up, or it is no name
+	}
+	if scope {
+		d.StartByte, d.EndByte = int(m.node.StartByte()), int(m.node.EndByte())
+	} else {
+		f.fill(&d, m)
+	}
+	if m.receiver != "" {
+		f.receivers[d.StartByte] = m.receiver
 	}
 	f.found = append(f.found, d)
 }
 
 // fill sets everything of a definition that its own nodes say.
-func (p *parser) fill(d *Definition, node, name, body *sitter.Node, src string) {
-	outer := node
-	for {
+func (f *finder) fill(d *Definition, m matched) {
+	g, src := f.parser.grammar, f.src
+	outer := m.node
+	for len(g.wrappers) > 0 {
 		parent := outer.Parent()
 		// A wrapper around several definitions, such as a group of types, is nobody's own.
-		if parent == nil || !slices.Contains(p.grammar.wrappers, parent.Type()) || !onlyDefinition(parent) {
+		if parent == nil || !slices.Contains(g.wrappers, parent.Type()) || !g.onlyDefinition(parent) {
 			break
 		}
 		outer = parent
 	}
-	d.Name = src[name.StartByte():name.EndByte()]
 	d.StartByte, d.EndByte = int(outer.StartByte()), int(outer.EndByte())
 	d.Line = int(outer.StartPoint().Row) + 1
-	d.NameLine = int(name.StartPoint().Row) + 1
+	head := d.StartByte
+	if len(g.attributes) > 0 {
+		head = f.inside(d, outer)
+	}
+	if len(g.leading) > 0 {
+		f.before(d, outer)
+	}
+	d.NameLine = int(m.name.StartPoint().Row) + 1
+	for d.EndByte > int(m.name.EndByte()) && src[d.EndByte-1] == '\n' {
+		d.EndByte-- // some nodes end with their line
+	}
 	d.EndLine = d.Line + strings.Count(src[d.StartByte:d.EndByte], "\n")
 	d.Full = src[d.StartByte:d.EndByte]
 	d.BodyStart, d.BodyEnd = d.EndByte, d.EndByte
-	if body != nil {
-		d.BodyStart, d.BodyEnd = int(body.StartByte()), int(body.EndByte())
-		if p.grammar.indented {
-			d.BodyStart = indentedStart(body, src, int(name.EndByte()))
+	switch {
+	case m.open != nil:
+		d.BodyStart = int(m.open.StartByte())
+	case m.body != nil:
+		d.BodyStart, d.BodyEnd = int(m.body.StartByte()), min(int(m.body.EndByte()), d.EndByte)
+		if g.indented {
+			d.BodyStart = indentedStart(m.body, src, int(m.name.EndByte()))
 		}
+		d.BodyStart = min(d.BodyStart, d.BodyEnd)
 	}
 	d.Body = src[d.BodyStart:d.BodyEnd]
-	head := d.StartByte
-	if p.grammar.indented {
-		head = int(node.StartByte()) // after the decorators
+	d.Signature = strings.TrimSpace(src[head:max(head, d.BodyStart)])
+	d.DocStart = g.commentAbove(src, d.StartByte)
+	d.Doc = strings.TrimSpace(src[d.DocStart:d.StartByte])
+}
+
+// inside takes the decorators at the beginning of a node, and returns where they end.
+func (f *finder) inside(d *Definition, node *sitter.Node) int {
+	g, head := f.parser.grammar, int(node.StartByte())
+	for child := node.Child(0); child != nil; child = child.NextSibling() {
+		switch t := child.Type(); {
+		case slices.Contains(g.attributes, t):
+			d.Decorators = append(d.Decorators, f.text(child))
+			head = int(child.EndByte())
+		case t == "modifiers":
+			return max(head, f.inside(d, child))
+		case !child.IsExtra():
+			return head
+		}
 	}
-	d.Signature = strings.TrimSpace(src[head:d.BodyStart])
-	d.DocStart = p.grammar.commentAbove(src, d.StartByte)
+	return head
+}
+
+// before moves the start of a definition to the decorators that stand before it, with comments in between.
+func (f *finder) before(d *Definition, node *sitter.Node) {
+	g := f.parser.grammar
+	for s := node.PrevSibling(); s != nil; s = s.PrevSibling() {
+		switch {
+		case slices.Contains(g.leading, s.Type()):
+			if g.leads != nil && !g.leads(f.text(s)) {
+				return
+			}
+			d.Decorators = slices.Insert(d.Decorators, 0, f.text(s))
+			d.StartByte, d.Line = int(s.StartByte()), int(s.StartPoint().Row)+1
+		case !s.IsExtra():
+			return
+		}
+	}
 }
 
 // onlyDefinition reports whether a wrapper holds one definition, next to its decorators and comments.
-func onlyDefinition(wrapper *sitter.Node) bool {
+func (g *grammar) onlyDefinition(wrapper *sitter.Node) bool {
 	n := int(wrapper.NamedChildCount())
 	if n > 64 { // a child costs a walk over those before it
 		return false
 	}
 	definitions := 0
 	for i := range n {
-		if t := wrapper.NamedChild(i).Type(); t != "comment" && t != "decorator" {
+		if child := wrapper.NamedChild(i); !child.IsExtra() && !slices.Contains(g.beside, child.Type()) {
 			definitions++
 		}
 	}

@@ -11,6 +11,8 @@ var python = grammar{
 	interpreters: []string{"python", "pypy"},
 	comments:     []string{"#"},
 	wrappers:     []string{"decorated_definition"},
+	beside:       []string{"decorator"},
+	attributes:   []string{"decorator"},
 	indented:     true,
 	query: `
 (function_definition name: (identifier) @name body: (block) @body) @function

@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,14 +38,16 @@ var (
 // Kind says what a Definition defines.
 type Kind string
 
-// The kinds of definitions. Languages add to the type-like ones where they have more.
+// The kinds of definitions. Traits and protocols are interfaces, records and objects classes; unions are structs.
 const (
 	KindFunction  Kind = "function"
 	KindMethod    Kind = "method"
 	KindClass     Kind = "class"
 	KindStruct    Kind = "struct"
 	KindInterface Kind = "interface"
+	KindEnum      Kind = "enum"
 	KindType      Kind = "type"
+	KindModule    Kind = "module"
 )
 
 // Callable reports whether the kind is a function or a method rather than a type.
@@ -64,6 +67,9 @@ type Definition struct {
 	StartByte, EndByte, BodyStart, BodyEnd, DocStart int
 	// Signature is the definition up to its body, without decorators. It may span lines.
 	Signature string
+	// Decorators are the decorators, annotations or attributes of the definition, Doc is the comment directly above it.
+	Decorators []string
+	Doc        string
 	// Full is the whole definition with its decorators; Body is its block without the signature: in languages with
 	// braces they are part of it; in Python the body begins at the start of its first line, indentation included, unless it
 	// stands on the line of the signature.
@@ -124,13 +130,17 @@ func (f *File) Find(name string) []Definition {
 			name, line = name[:at], n
 		}
 	}
-	name = nameSpelling.Replace(strings.TrimSuffix(name, "()"))
 	if name == "" {
 		return nil
 	}
+	spellings := []string{name, strings.ReplaceAll(name, "::", "."), nameSpelling.Replace(strings.TrimSuffix(name, "()"))}
 	tests := []func(d *Definition) bool{
-		func(d *Definition) bool { return d.Qualified == name },
-		func(d *Definition) bool { return d.Name == name || strings.HasSuffix(d.Qualified, "."+name) },
+		func(d *Definition) bool { return slices.Contains(spellings, d.Qualified) },
+		func(d *Definition) bool {
+			return slices.ContainsFunc(spellings, func(name string) bool {
+				return name != "" && (d.Name == name || strings.HasSuffix(d.Qualified, "."+name))
+			})
+		},
 	}
 	for _, test := range tests {
 		var callables, others []Definition

@@ -16,7 +16,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // Samples are named language file; a .txt at the end keeps the Go tools away from them.
-var samples = []string{"sample.py", "broken.py", "sample.go.txt", "broken.go.txt"}
+var samples = []string{
+	"sample.py", "broken.py", "sample.go.txt", "broken.go.txt", "sample.js", "default.js", "broken.js", "sample.ts", "sample.tsx", "arrow.ts",
+	"sample.java", "broken.java", "sample.rs", "sample.kt", "sample.cs", "sample.rb", "sample.php", "sample.ex", "sample.c", "sample.cpp",
+}
 
 func parseSample(t *testing.T, name string) (*File, string) {
 	t.Helper()
@@ -43,6 +46,12 @@ func TestDefinitionsGolden(t *testing.T) {
 			fmt.Fprintf(&b, "language: %s\nwarning: %s\nnames: %q\n", file.Language, file.Warning, file.Names())
 			for _, d := range file.Definitions {
 				fmt.Fprintf(&b, "\n=== %s %s (%s) lines %d-%d name %d parent %d\n", d.Kind, d.Qualified, d.Name, d.Line, d.EndLine, d.NameLine, d.Parent)
+				if d.Doc != strings.TrimSpace(src[d.DocStart:d.StartByte]) {
+					t.Errorf("%s: comment %q is not the source", d.At(), d.Doc)
+				}
+				for _, decorator := range d.Decorators {
+					fmt.Fprintf(&b, "--- decorator\n%s\n", decorator)
+				}
 				fmt.Fprintf(&b, "--- above\n%s--- signature\n%s\n--- body\n%s\n--- full\n%s\n", src[d.DocStart:d.StartByte], d.Signature, d.Body, d.Full)
 			}
 			golden(t, filepath.Join("testdata", name+".golden"), b.String())
@@ -84,6 +93,9 @@ func TestNamesAreFound(t *testing.T) {
 func TestFind(t *testing.T) {
 	py, _ := parseSample(t, "sample.py")
 	golang, _ := parseSample(t, "sample.go.txt")
+	js, _ := parseSample(t, "sample.js")
+	cpp, _ := parseSample(t, "sample.cpp")
+	rust, _ := parseSample(t, "sample.rs")
 	tests := []struct {
 		file *File
 		name string
@@ -112,6 +124,18 @@ func TestFind(t *testing.T) {
 		{golang, "init", []string{"init@46", "init@48"}},
 		{golang, "handler", []string{"handler@42"}},
 		{golang, "Reader", []string{"Reader@14"}},
+		{js, "Cart.#hidden", []string{"Cart.#hidden@58"}},
+		{js, "#hidden", []string{"Cart.#hidden@58"}},
+		{js, "Cart.[Symbol.iterator]", []string{"Cart.[Symbol.iterator]@57"}},
+		{js, "api.del-ete", []string{"api.del-ete@71"}},
+		{js, "Cart.prototype.clear", nil},
+		{cpp, "shop::Cart::operator()", []string{"shop.Cart.operator()@20"}},
+		{cpp, "shop.Cart.operator()", []string{"shop.Cart.operator()@20"}},
+		{cpp, "operator()", []string{"shop.Cart.operator()@20"}},
+		{cpp, "Cart::declared", []string{"shop.Cart.declared@31"}},
+		{cpp, "~Cart", []string{"shop.Cart.~Cart@13"}},
+		{rust, "Point::get", []string{"Point.get@55"}},
+		{rust, "area", []string{"Area.area@42", "Point.area@60", "Unit.area@72"}},
 	}
 	for _, tt := range tests {
 		var got []string
@@ -140,6 +164,23 @@ func TestLanguageOf(t *testing.T) {
 		{"tool", "#!/bin/sh\n", "", false},
 		{"tool.sh", "#!/usr/bin/python3\n", "", false},
 		{"tool", "python", "", false},
+		{"tool", "#!/usr/bin/env node\n", JavaScript, true},
+		{"tool", "#!/usr/bin/env ruby\n", Ruby, true},
+		{"tool", "#!/usr/bin/php8.2\n", PHP, true},
+		{"tool", "#!/usr/bin/env -S deno run\n", TypeScript, true},
+		{"a.tsx", "", TypeScript, true},
+		{"a.d.ts", "", TypeScript, true},
+		{"a.jsx", "", JavaScript, true},
+		{"a.mjs", "", JavaScript, true},
+		{"A.java", "", Java, true},
+		{"a.rs", "", Rust, true},
+		{"build.gradle.kts", "", Kotlin, true},
+		{"a.cs", "", CSharp, true},
+		{"Gemfile", "", Ruby, true},
+		{"a.php", "", PHP, true},
+		{"mix.exs", "", Elixir, true},
+		{"a.h", "", C, true},
+		{"a.hpp", "", CPP, true},
 		{"go", "", "", false},
 		{"", "", "", false},
 	}
@@ -151,9 +192,32 @@ func TestLanguageOf(t *testing.T) {
 }
 
 func TestParseLanguage(t *testing.T) {
-	for name, want := range map[string]Language{"python": Python, "Py": Python, "GO\n": Go, "golang": Go, "cobol": "", "": ""} {
+	for name, want := range map[string]Language{"python": Python, "Py": Python, "GO\n": Go, "golang": Go, "tsx": TypeScript, "JS": JavaScript, "c#": CSharp, "C++": CPP, "c": C, "cobol": "", "": ""} {
 		if got, ok := ParseLanguage(name); got != want || ok != (want != "") {
 			t.Errorf("ParseLanguage(%q) = %q, %v", name, got, ok)
+		}
+	}
+}
+
+// A language with several parsers takes the one that understands the file.
+func TestDialects(t *testing.T) {
+	for _, tt := range []struct {
+		path, src, names string
+	}{
+		{"a.h", "namespace n { template <class T> class A { int f() { return 1; } }; }", `["n.A.f"]`},
+		{"b.h", "int class(void) { int new = 1; return new; }", `["class"]`},
+		{"a.ts", "const f = <T>(x: T) => <any>x;", `["f"]`},
+		{"b.ts", "const f = <T>(x: T) => '</b>' + <any>x;", `["f"]`},
+		{"a.tsx", "const F = <T,>(x: T) => <b>{x}</b>;", `["F"]`},
+		{"b.tsx", "const F = () => <b/>;", `["F"]`},
+	} {
+		language, _ := LanguageOf(tt.path, nil)
+		file, err := Parse(t.Context(), language, []byte(tt.src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names := fmt.Sprintf("%q", file.Names()); names != tt.names || file.Warning != "" || file.Language != language {
+			t.Errorf("%s: %s %s, warning %q", tt.path, file.Language, names, file.Warning)
 		}
 	}
 }

@@ -1,0 +1,1 @@
+export default async (a: number): Promise<number> => a;

@@ -1,0 +1,9 @@
+class Broken {
+    int good() { return 1; }
+
+    int bad( { return; }
+
+    int after(int x) {
+        return x;
+    }
+}
