@@ -38,8 +38,13 @@ type wakeup struct {
 	led     bool          // … and does
 }
 
-// maxLead bounds how long before a deadline the timerfd fires, and with it how long the rest is waited for awake.
-const maxLead = 200 * time.Microsecond
+const (
+	// maxLead bounds how long before a deadline the timerfd fires, and with it how long the rest is waited for awake.
+	maxLead = 200 * time.Microsecond
+	// The lead grows and shrinks by at most these at a time.
+	grow   = 4 * time.Microsecond
+	shrink = 12 * time.Microsecond
+)
 
 func (w *wakeup) open() error {
 	w.once.Do(func() {
@@ -76,9 +81,10 @@ func (w *wakeup) set(at time.Time) {
 	d := time.Nanosecond
 	w.led = false
 	if !at.IsZero() {
-		rest := time.Until(at) - w.lead
-		w.led = rest > 0
-		d = max(d, rest)
+		d = max(d, time.Until(at))
+		if w.led = d > 2*w.lead; w.led { // else the processor is awake, and deadlines that are close must not keep it busy
+			d -= w.lead
+		}
 	}
 	w.armed = at
 	// It cannot fail: the descriptor is never closed and the value is in range.
@@ -126,7 +132,7 @@ func (w *wakeup) await() time.Time {
 }
 
 // learn adapts the lead to how late this goroutine runs. It follows the lower end of what it sees, quickly down and slowly up:
-// being awake too early costs processor time.
+// being awake too early costs processor time. Single delays of a machine that is busy say nothing, however long they are.
 func (w *wakeup) learn(now time.Time) {
 	if w.armed.IsZero() || !w.led {
 		return
@@ -135,10 +141,7 @@ func (w *wakeup) learn(now time.Time) {
 	if miss < -w.lead {
 		return // a wake-up for another reason
 	}
-	step := miss / 16
-	if miss < 0 {
-		step = miss / 4
-	}
+	step := min(max(-shrink, miss/8), grow)
 	w.lead = min(max(0, w.lead+step), maxLead)
 }
 
