@@ -118,7 +118,9 @@ func (n *counts) add(e event.Applied) {
 		value, _ = n.applied.LoadOrStore(subject{e.Fault, e.Index}, &tally{})
 	}
 	t := value.(*tally)
-	t.times.Add(1)
+	if !e.Continued {
+		t.times.Add(1)
+	}
 	t.delay.Add(int64(e.Delay))
 	t.bytes.Add(e.Bytes)
 	if e.Status == 0 {

@@ -29,7 +29,8 @@ func TestCounters(t *testing.T) {
 		c.Sink(event.Applied{Flow: a, Fault: "latency", Index: 1, Delay: time.Duration(i) * time.Millisecond})
 	}
 	c.Sink(event.Applied{Flow: a, Fault: "latency", Index: 4, Delay: 250 * time.Microsecond})
-	c.Sink(event.Applied{Flow: b, Fault: "blackhole", Index: 2, Bytes: 7})
+	c.Sink(event.Applied{Flow: b, Fault: "blackhole", Index: 2, Bytes: 3})
+	c.Sink(event.Applied{Flow: b, Fault: "blackhole", Index: 2, Bytes: 4, Continued: true})
 	c.Sink(event.Applied{Flow: b, Fault: "httperror", Index: 3, Status: 503})
 	c.Sink(event.Applied{Flow: b, Fault: "httperror", Index: 3, Status: 503})
 	c.Sink(event.Connected{Flow: a, Took: 3 * time.Millisecond})
