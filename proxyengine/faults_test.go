@@ -40,6 +40,7 @@ func TestSetFaultsKeepsWhatStays(t *testing.T) {
 	inBubble(t, Config{Program: program}, answer, func(t *testing.T, w *world) {
 		check := func(want string) {
 			t.Helper()
+			synctest.Wait() // a step of the schedules may be due at this very moment
 			if got := describe(w.Faults()); got != want {
 				t.Errorf("at %s: faults %q, want %q", w.Offset(), got, want)
 			}

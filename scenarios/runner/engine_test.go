@@ -327,7 +327,7 @@ func TestCanceledRunEndsSoon(t *testing.T) {
 	canceled := make(chan time.Time, 1)
 	o := Options{Progress: func(p Progress) {
 		if p.Phase == Calling && p.Done == 0 {
-			time.AfterFunc(time.Second, func() {
+			time.AfterFunc(2*time.Second, func() { // calls were answered, and others hang in the hole
 				canceled <- time.Now()
 				cancel()
 			})
@@ -338,7 +338,7 @@ title: Canceled
 items:
   - call: {method: GET, url: "%s/"}
     context:
-      faults: [{type: blackhole, period: "start:500ms"}]
+      faults: [{type: blackhole, period: "start:1500ms"}]
       proxy: {proxies: ["%d=%s"]}
       strategy: {mode: load, duration: 1m, clients: 2, rps: 10}
 `, app.URL, port, up.URL)))
