@@ -25,6 +25,7 @@ func TestStep(t *testing.T) {
 		{"jitter", nil, "amplitude", 5, []any{20.0, 25.0}, true},
 		{"bandwidth", map[string]any{"rate": 512, "unit": "KBps"}, "rate", 200.4, []any{512.0, 312.0, 111.0, 1.0, 1.0}, true},
 		{"httperror", map[string]any{"probability": 0.5}, "probability", 0.25, []any{0.5, 0.75, nil, nil}, true},
+		{"dns", nil, "rate", 0.25, []any{0.5, 0.75, 1.0, 1.0}, true},
 		{"blackhole", nil, "side", 5, []any{"server", "server"}, false},
 	} {
 		spec, err := fault.Decode(c.kind, c.values)

@@ -81,8 +81,11 @@ func (b *Base) chance() string {
 	if b.Probability >= 1 {
 		return b.Match.limit()
 	}
-	return fmt.Sprintf(", Probability: %s%%", strings.TrimSuffix(fmt.Sprintf("%.1f", b.Probability*100), ".0")) + b.Match.limit()
+	return fmt.Sprintf(", Probability: %s%%", percent(b.Probability)) + b.Match.limit()
 }
+
+// percent writes a share with as many decimals as it needs, at most one.
+func percent(share float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", share*100), ".0") }
 
 // Definition describes a fault to the outside.
 type Definition struct {
@@ -100,6 +103,7 @@ type Definition struct {
 // definitions is every fault, in the order in which they compose: what is first meets the bytes first.
 var definitions = []Definition{
 	define[HTTPError]("HTTP Response", "An HTTP request is answered with an error at once, and the upstream never hears of it."),
+	define[DNS]("DNS", "Lookups that the proxy makes fail, or come late."),
 	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
 	define[Bandwidth]("Bandwidth", "No more than a number of bytes a second gets through."),
 	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),

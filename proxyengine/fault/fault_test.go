@@ -193,6 +193,8 @@ func TestDescribe(t *testing.T) {
 		{KindJitter, map[string]any{"amplitude": 150}, "Jitter: ➡️🖧Amplitude: 150.00ms, Frequency 5.00Hz"},
 		{KindJitter, map[string]any{"probability": 0.125}, "Jitter: ➡️🖧Amplitude: 20.00ms, Frequency 5.00Hz, Probability: 12.5%"},
 		{KindBlackhole, nil, "Blackhole: ➡️🖧"},
+		{KindDNS, nil, "DNS: Rate: 50%"},
+		{KindDNS, map[string]any{"rate": 0.125, "delay": 20, "probability": 0.5}, "DNS: Rate: 12.5%, Delay: 20.00 ms, Probability: 50%"},
 		{KindHTTPError, nil, "HTTP Response: Status: 500"},
 		{
 			KindHTTPError,

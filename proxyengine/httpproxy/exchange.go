@@ -34,7 +34,8 @@ type exchange struct {
 
 	request, answer virtual // the sources of up and down
 	up, down        *stream.Reader
-	wrote           atomic.Bool // the request's head was written
+	lookup          time.Duration // how late faults made the lookup of the upstream
+	wrote           atomic.Bool   // the request's head was written
 	sent            atomic.Int64
 	conn            *upstreamConn // the latest connection
 	secured         net.Conn      // what is above it when it is encrypted, else nil
@@ -92,6 +93,14 @@ func (x *exchange) info() *event.Flow {
 		return nil
 	}
 	return x.flow.Info()
+}
+
+// late is how long faults have delayed the lookup of the upstream.
+func (x *exchange) late() time.Duration {
+	if x == nil {
+		return 0
+	}
+	return x.lookup
 }
 
 // fail notes what went wrong; the first failure counts.
@@ -223,6 +232,10 @@ type roundTripper struct{ s *Server }
 // RoundTrip performs the exchange that the request belongs to.
 func (t roundTripper) RoundTrip(out *http.Request) (*http.Response, error) {
 	x := out.Context().Value(exchangeKey{}).(*exchange)
+	var err error
+	if x.lookup, err = x.flow.Lookup(x.ctx, x.to.address); err != nil {
+		return nil, err
+	}
 	if err := x.passRequest(out); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
 	"github.com/fault-project/fault/proxyengine/fault"
@@ -151,8 +152,60 @@ func TestTunnelsPassFaultsOfExchanges(t *testing.T) {
 		c.Close()
 	}
 	f.completed(t, 2)
-	if n := f.notices(); len(n) != 2 || !strings.HasPrefix(n[0], "blackhole is limited to some HTTP exchanges: the tunnel to "+host) ||
-		!strings.HasPrefix(n[1], "httperror acts on HTTP exchanges: the tunnel to ") {
+	if n := f.notices(); len(n) != 2 || !strings.HasPrefix(n[0], "httperror acts on HTTP exchanges: the tunnel to "+host) ||
+		!strings.HasPrefix(n[1], "blackhole is limited to some HTTP exchanges: the tunnel to ") {
 		t.Errorf("notices %q", n)
+	}
+}
+
+func TestDNSFailureIsTold(t *testing.T) {
+	srv := upstream(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	_, port, _ := strings.Cut(strings.TrimPrefix(srv.URL, "http://"), ":")
+	url := "http://localhost:" + port
+	for name, c := range map[string]struct {
+		change func(*Config)
+		say    string
+	}{
+		"forward": {nil, "GET " + url + "/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+		"tunnel":  {nil, "CONNECT localhost:" + port + " HTTP/1.1\r\nHost: x\r\n\r\n"},
+		"mapping": {
+			func(c *Config) { c.Mapping, c.Scheme, c.Target = "m", "http", "localhost:"+port },
+			"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		},
+	} {
+		f := serve(t, c.change)
+		// A pool that has a connection must make no difference.
+		if name == "forward" {
+			f.conversation(t, c.say)
+		}
+		f.wrong(t, map[string]any{"type": "dns", "rate": 1})
+		for range 2 {
+			got := f.conversation(t, c.say)
+			if want := "fault: upstream localhost:" + port + ": name lookup failed: server misbehaving\n"; !strings.HasPrefix(got, "HTTP/1.1 502 ") ||
+				!strings.HasSuffix(got, want) || !strings.Contains(got, "error=dns_error") {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+		if a := f.applied(); len(a) != 2 || a[0].Fault != "dns" {
+			t.Errorf("%s: events %+v", name, a)
+		}
+	}
+}
+
+func TestLateLookupIsReported(t *testing.T) {
+	srv := upstream(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	_, port, _ := strings.Cut(strings.TrimPrefix(srv.URL, "http://"), ":")
+	f := serve(t, nil)
+	f.wrong(t, map[string]any{"type": "dns", "rate": 0, "delay": 20})
+	got := f.conversation(t, "GET http://localhost:"+port+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 200 ") || f.completed(t, 1)[0].TTFB < 20*time.Millisecond {
+		t.Errorf("%q", got)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.events {
+		if r, ok := e.(event.Resolved); ok && (r.Took < 20*time.Millisecond || r.Host != "localhost" || r.Err != nil) {
+			t.Errorf("%+v", r)
+		}
 	}
 }

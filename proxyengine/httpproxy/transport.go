@@ -40,7 +40,7 @@ func newTransport(cfg Config) *transport {
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			x, _ := ctx.Value(exchangeKey{}).(*exchange)
-			conn, err := cfg.Dialer.DialFlow(ctx, x.info(), address)
+			conn, err := cfg.Dialer.DialFlow(ctx, x.info(), address, x.late())
 			if err != nil {
 				return nil, err
 			}

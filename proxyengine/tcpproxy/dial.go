@@ -32,14 +32,15 @@ type Dialer struct {
 	Sink event.Sink
 }
 
-// DialFlow connects to address on behalf of a flow, which may be nil. The error is a [*DialError].
-func (d *Dialer) DialFlow(ctx context.Context, f *event.Flow, address string) (net.Conn, error) {
+// DialFlow connects to address on behalf of a flow, which may be nil. late is how long faults have delayed the lookup already. The
+// error is a [*DialError].
+func (d *Dialer) DialFlow(ctx context.Context, f *event.Flow, address string, late time.Duration) (net.Conn, error) {
 	start := time.Now()
-	conn, err := d.connect(d.observe(ctx, f), f, address)
+	conn, err := d.connect(d.observe(ctx, f, late), f, address)
 	if err != nil {
 		err = &DialError{Address: address, Err: err}
 	}
-	d.Sink.Send(event.Connected{Flow: f, Took: time.Since(start), Err: err})
+	d.Sink.Send(event.Connected{Flow: f, Took: late + time.Since(start), Err: err})
 	return conn, err
 }
 
@@ -60,8 +61,9 @@ func (d *Dialer) connect(ctx context.Context, f *event.Flow, address string) (ne
 	return nd.DialContext(ctx, "tcp", address)
 }
 
-// observe reports the lookups that a dial makes. Those of an outer trace are not called: they are not about this dial.
-func (d *Dialer) observe(ctx context.Context, f *event.Flow) context.Context {
+// observe reports the lookups that a dial makes, which were late before they began. Those of an outer trace are not called: they
+// are not about this dial.
+func (d *Dialer) observe(ctx context.Context, f *event.Flow, late time.Duration) context.Context {
 	if d.Sink == nil {
 		return ctx
 	}
@@ -77,7 +79,7 @@ func (d *Dialer) observe(ctx context.Context, f *event.Flow) context.Context {
 		DNSDone: func(info httptrace.DNSDoneInfo) {
 			mu.Lock()
 			defer mu.Unlock()
-			d.Sink.Send(event.Resolved{Flow: f, Host: host, Took: time.Since(start), Err: info.Err})
+			d.Sink.Send(event.Resolved{Flow: f, Host: host, Took: late + time.Since(start), Err: info.Err})
 		},
 	})
 }

@@ -60,10 +60,30 @@ func (f *Flow) Faults() *fault.Flow { return f.faults }
 
 // Dial connects to a TCP upstream once no fault keeps it from being dialed. It blocks until then or until ctx is done.
 func (f *Flow) Dial(ctx context.Context, address string) (net.Conn, error) {
+	late, err := f.Lookup(ctx, address)
+	if err != nil {
+		return nil, err
+	}
 	if err := f.faults.AwaitDial(ctx); err != nil {
 		return nil, err
 	}
-	return f.env.Dialer.DialFlow(ctx, f.info, address)
+	return f.env.Dialer.DialFlow(ctx, f.info, address, late)
+}
+
+// Lookup stands before the lookup of the host of an address, and reports one that faults make fail: with a [*DialError]. It blocks
+// as long as faults delay the lookup, which is what late says, or until ctx is done.
+func (f *Flow) Lookup(ctx context.Context, address string) (late time.Duration, err error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, err
+	}
+	if late, err = f.faults.Lookup(ctx, host); err == nil || ctx.Err() != nil {
+		return late, err
+	}
+	f.env.Sink.Send(event.Resolved{Flow: f.info, Host: host, Took: late, Err: err})
+	err = &DialError{Address: address, Err: err}
+	f.env.Sink.Send(event.Connected{Flow: f.info, Took: late, Err: err})
+	return late, err
 }
 
 // Relay moves bytes between client and upstream, which belong to it, until both directions are done or ctx is done. early are

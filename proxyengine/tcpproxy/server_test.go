@@ -413,3 +413,31 @@ func TestReason(t *testing.T) {
 		}
 	}
 }
+
+func TestFailedLookupResetsTheClient(t *testing.T) {
+	live := fault.NewLive()
+	spec, err := fault.Decode("dns", map[string]any{"rate": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	live.Store(fault.Build([]fault.Active{{Spec: spec, Epoch: 1}}, 1, nil))
+	addr, completed := serve(t, Config{Mapping: "m", Target: "localhost:9"}, live)
+	c, err := net.Dial("tcp", addr) // the reset may come so soon that it is the dial that sees it
+	if err == nil {
+		_, err = c.Read(make([]byte, 1))
+		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v, want a reset", err)
+	}
+	for range 200 {
+		if len(completed()) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	want := "upstream localhost:9: name lookup failed: server misbehaving"
+	if done := completed(); len(done) != 1 || done[0].Err == nil || done[0].Err.Error() != want {
+		t.Errorf("%+v, want %s", done, want)
+	}
+}
