@@ -27,6 +27,7 @@ var rooms = []room{
 	{pkg: "internal/nearest", reason: "a function over strings"},
 	{pkg: "proxyengine/event", reason: "facts come up from the engine, whoever receives them"},
 	{pkg: "proxyengine/schedule", never: []string{"net"}, reason: "pure functions over text and time"},
+	{pkg: "proxyengine/authority", never: []string{"net/http"}, reason: "certificates and files, for whoever has tunnels to open"},
 	{
 		pkg: "proxyengine/stream", may: []string{"proxyengine/event"}, never: []string{"net/http"},
 		reason: "bytes are moved without knowing what they mean",

@@ -37,9 +37,11 @@ type exchange struct {
 	lookup          time.Duration // how late faults made the lookup of the upstream
 	wrote           atomic.Bool   // the request's head was written
 	sent            atomic.Int64
-	conn            *upstreamConn // the latest connection
-	secured         net.Conn      // what is above it when it is encrypted, else nil
-	outTrailer      http.Header   // of the outgoing request, nil for none
+	conn            *upstreamConn                // the latest connection
+	dialed          atomic.Pointer[upstreamConn] // the latest that was made for the exchange, which may have become another's
+	multiplexed     bool                         // goes by way of HTTP/2
+	secured         net.Conn                     // what is above it when it is encrypted, else nil
+	outTrailer      http.Header                  // of the outgoing request, nil for none
 
 	mu    sync.Mutex
 	err   error
@@ -56,6 +58,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	path := x.flow.Faults().Path()
 	x.up = stream.NewReader(ctx, &x.request, stream.Up, path, s.cfg.Stream)
 	x.down = stream.NewReader(ctx, &x.answer, stream.Down, path, s.cfg.Stream)
+	x.multiplexed = s.transport.multiplexes(x)
 	x.flow.Faults().OnChange(func() { x.up.Poke(); x.down.Poke() })
 	defer func() {
 		x.w.finish()
@@ -142,9 +145,12 @@ func (x *exchange) end() {
 func rewrite(pr *httputil.ProxyRequest) {
 	x := pr.In.Context().Value(exchangeKey{}).(*exchange)
 	out := pr.Out
-	out.URL.Scheme, out.URL.Host, out.URL.User = x.to.scheme, x.to.host, nil
+	out.URL.Scheme, out.URL.Host, out.URL.User = x.to.scheme, x.to.pool(), nil
 	out.URL.RawQuery = pr.In.URL.RawQuery
 	out.Host = x.to.host
+	if x.to.opened && pr.In.Host != "" {
+		out.Host = pr.In.Host // what the client says to whom it believes to speak to
+	}
 	keepPath(out, pr.In)
 	named := strings.ToLower(strings.Join(pr.In.Header["Connection"], ","))
 	for _, k := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
@@ -190,21 +196,16 @@ func (x *exchange) passTrailer() {
 }
 
 func (x *exchange) gotConn(info httptrace.GotConnInfo) {
-	conn := info.Conn
-	for {
-		if c, ok := conn.(*upstreamConn); ok {
-			c.user.Store(x)
-			x.conn, x.secured = c, nil
-			if info.Conn != net.Conn(c) {
-				x.secured = info.Conn
-			}
-			return
-		}
-		below, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		conn = below.NetConn()
+	c, ok := below[*upstreamConn](info.Conn)
+	if !ok {
+		return
+	}
+	x.conn, x.secured = c, nil
+	if info.Conn != net.Conn(c) {
+		x.secured = info.Conn
+	}
+	if !c.shared {
+		c.user.Store(x)
 	}
 }
 
@@ -250,7 +251,7 @@ func (t roundTripper) RoundTrip(out *http.Request) (*http.Response, error) {
 func (x *exchange) passRequest(out *http.Request) error {
 	n := requestHeadSize(out)
 	if out.Body == nil {
-		if lacksBody(out.Method) {
+		if lacksBody(out.Method) && !x.multiplexed {
 			out.Body = empty{}
 		}
 		return x.up.Head(n, true)

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 type fixture struct {
 	addr   string // of the proxy
 	live   *fault.Live
+	stop   func() // begins to end it
 	mu     sync.Mutex
 	events []event.Event
 }
@@ -88,6 +89,7 @@ func serve(t testing.TB, change func(*Config)) *fixture {
 		change(&cfg)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	f.stop = cancel
 	done := make(chan error, 1)
 	go func() { done <- New(cfg).Serve(ctx, ln) }()
 	t.Cleanup(func() {

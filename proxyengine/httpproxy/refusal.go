@@ -57,6 +57,8 @@ func refused(address string, err error) *refusal {
 	switch {
 	case errors.Is(err, tcpproxy.ErrLoop):
 		out.status, out.kind = http.StatusLoopDetected, "proxy_loop_detected"
+	case errors.Is(err, errNoClientCertificate):
+		out.kind, reason = "tls_alert_received", errNoClientCertificate.Error()
 	case errors.As(err, &dns):
 		out.kind = "dns_error"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -37,6 +37,8 @@ type Config struct {
 	Scheme, Target string
 	// TLS is the base of the TLS configuration towards upstreams; nil means verified certificates of the system's authorities.
 	TLS *tls.Config
+	// Intercept, if not nil, opens tunnels; not for a mapping.
+	Intercept *Intercept
 }
 
 // Server serves one listener.
@@ -45,6 +47,8 @@ type Server struct {
 	transport *transport
 	proxy     *httputil.ReverseProxy
 	open      gate
+	// interceptor serves what goes through tunnels that are opened; nil when none are.
+	interceptor *interceptor
 }
 
 // New returns a server; it does nothing before Serve.
@@ -56,6 +60,9 @@ func New(cfg Config) *Server {
 		ErrorHandler: s.failed,
 		BufferPool:   &buffers,
 		ErrorLog:     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	if cfg.Intercept != nil && cfg.Mapping == "" {
+		s.interceptor = newInterceptor(s, *cfg.Intercept)
 	}
 	return s
 }
@@ -82,16 +89,27 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			failure = fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		}
 	}()
+	var inside sync.WaitGroup
+	if s.interceptor != nil {
+		inside.Go(func() { s.interceptor.serve(base) })
+	}
 	select {
 	case <-ctx.Done():
 	case <-served:
 	}
 	grace, stop := context.WithTimeout(base, max(0, s.cfg.Drain))
 	defer stop()
+	if s.interceptor != nil {
+		inside.Go(func() { s.interceptor.drain(grace) })
+	}
 	_ = server.Shutdown(grace) // what it could not wait for is broken off next
 	s.open.wait(grace)         // tunnels are not the server's any more
 	cancel()
 	_ = server.Close()
+	if s.interceptor != nil {
+		s.interceptor.stop()
+	}
+	inside.Wait()
 	s.open.shut()
 	s.transport.close()
 	<-served
@@ -107,11 +125,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.open.leave()
 	callID := r.Header.Get(CallIDHeader)
 	r.Header.Del(CallIDHeader)
+	if o := openedBy(r); o != nil && callID == "" {
+		callID = o.callID
+	}
 	info := &event.Flow{
 		Kind: event.Exchange, Listener: localAddr(r), Mapping: s.cfg.Mapping, Client: r.RemoteAddr, Method: r.Method, CallID: callID,
 		Start: start,
 	}
-	if r.Method == http.MethodConnect && s.cfg.Mapping == "" {
+	if r.Method == http.MethodConnect && s.cfg.Mapping == "" && openedBy(r) == nil {
 		s.tunnel(w, r, info)
 		return
 	}

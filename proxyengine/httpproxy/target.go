@@ -15,6 +15,29 @@ type destination struct {
 	scheme  string // http or https
 	host    string // what goes into Host: the name, with a port that is not the scheme's
 	address string // host:port
+	// name is the server that the client asks for in a TLS session that was opened, "" for the host of the address; opened says
+	// that it is one.
+	name   string
+	opened bool
+}
+
+// serverName is whose certificate an upstream has to show.
+func (d destination) serverName() string {
+	if d.name != "" {
+		return d.name
+	}
+	host, _, _ := net.SplitHostPort(d.address) // always host:port
+	return host
+}
+
+// pool is what goes into the URL of requests, which decides about the connections that they share: none with those to another
+// address, or to another server that is asked for there.
+func (d destination) pool() string {
+	host, port, _ := net.SplitHostPort(d.address) // always host:port
+	if d.name == "" || d.name == host {
+		return d.host
+	}
+	return net.JoinHostPort(d.name+"|"+host, port) // "|" is in no name
 }
 
 // display is the request's URL as events show it: without user information and query, which may hold secrets.
@@ -24,6 +47,14 @@ func (d destination) display(u *url.URL) string {
 
 // destination finds out where a request goes, or why it goes nowhere.
 func (s *Server) destination(r *http.Request) (destination, *refusal) {
+	if o := openedBy(r); o != nil {
+		if r.Method == http.MethodConnect {
+			return destination{}, &refusal{
+				http.StatusMethodNotAllowed, "http_request_denied", "there is no tunnel to be had inside of a tunnel to " + o.to.address,
+			}
+		}
+		return o.to, nil
+	}
 	if s.cfg.Mapping != "" {
 		if r.Method == http.MethodConnect {
 			return destination{}, &refusal{

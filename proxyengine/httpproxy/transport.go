@@ -2,12 +2,15 @@ package httpproxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -28,41 +31,119 @@ const (
 // the client's back: it may have been heard, and a fault that the client does not see is no fault.
 var errUnanswered = errors.New("the connection broke before there was an answer")
 
-// transport makes the connections to upstreams and keeps them in a pool, over HTTP/1.1: an exchange owns its connection, so that
-// one that is lost can take it along without harm to another.
+// errNoClientCertificate is why an upstream that knows its clients by their certificates cannot be had: only the client has the key.
+var errNoClientCertificate = errors.New(
+	"it asks for a client certificate, which only the client has: leave its host out of what is opened",
+)
+
+// transport makes the connections to upstreams and keeps them in pools. Over HTTP/1.1 an exchange owns its connection, so that one
+// that is lost can take it along without harm to another.
 type transport struct {
+	cfg    Config
 	pooled *http.Transport
 	// single is for requests that net/http would repeat on its own if they went over a connection that was used before.
 	single *http.Transport
+	// multiplexed speaks HTTP/2 with upstreams that do, for clients that do. Nothing is sent twice there, either: HTTP/2 repeats
+	// what the upstream says it has not looked at (RFC 9113, section 8.7).
+	multiplexed *http.Transport
+	// versions remembers which upstreams do, by what goes into the URL of a request: a bool.
+	versions sync.Map
 }
 
 func newTransport(cfg Config) *transport {
-	t := &http.Transport{
-		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			x, _ := ctx.Value(exchangeKey{}).(*exchange)
-			conn, err := cfg.Dialer.DialFlow(ctx, x.info(), address, x.late())
-			if err != nil {
-				return nil, err
-			}
-			return &upstreamConn{Conn: conn}, nil
-		},
+	t := &transport{cfg: cfg}
+	t.pooled = &http.Transport{
+		DialContext:           t.dial,
+		DialTLSContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return t.dialTLS(ctx, "http/1.1") },
 		Protocols:             new(http.Protocols),
-		TLSClientConfig:       cfg.TLS.Clone(),
-		TLSHandshakeTimeout:   handshakeTimeout,
 		DisableCompression:    true,
 		MaxIdleConnsPerHost:   idleConns,
 		IdleConnTimeout:       idleTimeout,
 		ExpectContinueTimeout: continueTimeout,
 	}
-	t.Protocols.SetHTTP1(true)
-	single := t.Clone()
-	single.DisableKeepAlives = true
-	return &transport{pooled: t, single: single}
+	t.pooled.Protocols.SetHTTP1(true)
+	t.single = t.pooled.Clone()
+	t.single.DisableKeepAlives = true
+	t.multiplexed = t.pooled.Clone()
+	t.multiplexed.Protocols.SetHTTP2(true)
+	t.multiplexed.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return t.dialTLS(ctx, "h2", "http/1.1")
+	}
+	return t
 }
 
 func (t *transport) close() {
 	t.pooled.CloseIdleConnections()
 	t.single.CloseIdleConnections()
+	t.multiplexed.CloseIdleConnections()
+}
+
+// dial connects for an exchange.
+func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	return t.connect(ctx, ctx.Value(exchangeKey{}).(*exchange))
+}
+
+func (t *transport) connect(ctx context.Context, x *exchange) (*upstreamConn, error) {
+	conn, err := t.cfg.Dialer.DialFlow(ctx, x.info(), x.to.address, x.late())
+	if err != nil {
+		return nil, err
+	}
+	c := &upstreamConn{Conn: conn}
+	x.dialed.Store(c)
+	return c, nil
+}
+
+// dialTLS connects for an exchange and agrees on TLS and one of the protocols.
+func (t *transport) dialTLS(ctx context.Context, protocols ...string) (net.Conn, error) {
+	x := ctx.Value(exchangeKey{}).(*exchange)
+	below, err := t.connect(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := t.secure(ctx, below, x.to.serverName(), protocols)
+	if err != nil {
+		below.Close()
+		return nil, err
+	}
+	below.shared = conn.ConnectionState().NegotiatedProtocol == "h2"
+	if len(protocols) > 1 {
+		t.versions.Store(x.to.pool(), below.shared)
+	}
+	return conn, nil
+}
+
+// secure agrees on TLS with an upstream, whose certificate has to be one for name.
+func (t *transport) secure(ctx context.Context, below *upstreamConn, name string, protocols []string) (*tls.Conn, error) {
+	cfg := t.cfg.TLS.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = name
+	}
+	cfg.NextProtos = protocols
+	if cfg.GetClientCertificate == nil && len(cfg.Certificates) == 0 {
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			below.asked.Store(true)
+			return &tls.Certificate{}, nil
+		}
+	}
+	conn := tls.Client(below, cfg)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, below.explain(err, true)
+	}
+	return conn, nil
+}
+
+// multiplexes says whether the exchange goes by way of HTTP/2, as far as is known.
+func (t *transport) multiplexes(x *exchange) bool {
+	if x.in.ProtoMajor != 2 || x.to.scheme != "https" {
+		return false
+	}
+	speaks, known := t.versions.Load(x.to.pool())
+	return !known || speaks.(bool)
 }
 
 // send performs the exchange's request once.
@@ -82,8 +163,12 @@ func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error)
 	}
 	// The exchange's own context: the one of out carries the trace that is called above.
 	out = out.WithContext(httptrace.WithClientTrace(x.ctx, trace))
-	if out.Body == nil && repeatable(out) {
-		return t.single.RoundTrip(out)
+	pool := t.pooled
+	switch {
+	case x.multiplexed:
+		pool = t.multiplexed
+	case out.Body == nil && repeatable(out):
+		pool = t.single
 	}
 	if out.Body != nil {
 		body := out.Body
@@ -94,7 +179,15 @@ func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error)
 			return body, nil // nothing of the request was sent: the connection was closed while it was idle
 		}
 	}
-	return t.pooled.RoundTrip(out)
+	resp, err := pool.RoundTrip(out)
+	if err != nil && x.ctx.Err() == nil {
+		if c := x.dialed.Load(); c != nil {
+			err = c.explain(err, true)
+		} else if x.conn != nil {
+			err = x.conn.explain(err, false)
+		}
+	}
+	return resp, err
 }
 
 // lacksBody says whether net/http sends no framing for an empty body of such a request (transfer.go, requestMethodUsuallyLacksBody):
@@ -119,15 +212,28 @@ func repeatable(r *http.Request) bool {
 // upstreamConn is a connection in the pool; it knows whose turn it is.
 type upstreamConn struct {
 	net.Conn
-	user atomic.Pointer[exchange]
+	user   atomic.Pointer[exchange]
+	shared bool        // by exchanges at the same time: HTTP/2
+	asked  atomic.Bool // the upstream asked for a client certificate
+}
+
+// explain says why an upstream that asked for a client certificate did not go on without one. Over TLS 1.3 it says so only after the
+// handshake (RFC 8446, section 4.4.2), if the answer to what was sent meanwhile leaves it the time: on a fresh connection the reason
+// is hardly another.
+func (c *upstreamConn) explain(err error, fresh bool) error {
+	remote, ok := errors.AsType[*net.OpError](err)
+	if c.asked.Load() && (fresh || ok && remote.Op == "remote error") && !errors.Is(err, errNoClientCertificate) {
+		return fmt.Errorf("%w: %w", errNoClientCertificate, err)
+	}
+	return err
 }
 
 // NetConn is the connection below.
 func (c *upstreamConn) NetConn() net.Conn { return c.Conn }
 
-// retire closes the connection, unless it already serves another exchange.
+// retire closes the connection, unless it serves another exchange.
 func (c *upstreamConn) retire(x *exchange) {
-	if c.user.CompareAndSwap(x, nil) {
+	if !c.shared && c.user.CompareAndSwap(x, nil) {
 		c.Close()
 	}
 }

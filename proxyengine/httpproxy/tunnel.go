@@ -1,7 +1,9 @@
 package httpproxy
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -38,39 +40,74 @@ func (s *Server) tunnel(w http.ResponseWriter, r *http.Request, info *event.Flow
 		return
 	}
 	info.Kind, info.Target, info.Method = event.Tunnel, address, ""
-	f := s.cfg.Begin(info)
+	p := passage{client: client, early: unread(buffered.Reader), info: info}
+	if s.interceptor.wants(address) {
+		s.intercept(ctx, p)
+		return
+	}
+	s.carry(ctx, p)
+}
+
+// passage is a client that wants a tunnel.
+type passage struct {
+	client      net.Conn
+	early       []byte // what was read from it already
+	info        *event.Flow
+	established bool         // it was told that the tunnel is there
+	secured     *destination // its TLS ends here, and TLS to this server takes its place; nil for bytes as they are
+}
+
+// carry connects to where the client wants to go and relays what both say.
+func (s *Server) carry(ctx context.Context, p passage) {
+	f := s.cfg.Begin(p.info)
 	var stats stream.Stats
 	defer func() { f.End(stats) }()
 
 	// A client that closes before it has its answer has left: there is nothing yet to half-close.
-	waiting := tcpproxy.Attend(ctx, client, 0)
-	upstream, err := f.Dial(waiting.Context(), address)
+	waiting := tcpproxy.Attend(ctx, p.client, 0)
+	upstream, err := s.reach(waiting.Context(), f, p)
 	early, left := waiting.End()
 	if left != nil {
 		if upstream != nil {
 			upstream.Close()
 		}
-		client.Close()
+		p.client.Close()
 		stats.Err = left
 		return
 	}
 	if err != nil {
 		stats.Err = err
-		s.cfg.Logger.Debug("tunnel fails", "target", address, "error", err)
-		if ctx.Err() != nil {
-			client.Close()
+		s.cfg.Logger.Debug("tunnel fails", "target", p.info.Target, "error", err)
+		if ctx.Err() != nil || p.established {
+			p.client.Close()
 			return
 		}
-		dismiss(client, refused(address, err))
+		dismiss(p.client, refused(p.info.Target, err))
 		return
 	}
-	if _, err := io.WriteString(client, established); err != nil {
-		stats.Err = err
-		upstream.Close()
-		client.Close()
-		return
+	if !p.established {
+		if _, err := io.WriteString(p.client, established); err != nil {
+			stats.Err = err
+			upstream.Close()
+			p.client.Close()
+			return
+		}
 	}
-	stats = f.Relay(ctx, client, upstream, append(unread(buffered.Reader), early...))
+	stats = f.Relay(ctx, p.client, upstream, append(p.early, early...))
+}
+
+// reach connects to the upstream of a tunnel.
+func (s *Server) reach(ctx context.Context, f *tcpproxy.Flow, p passage) (net.Conn, error) {
+	conn, err := f.Dial(ctx, p.info.Target)
+	if err != nil || p.secured == nil {
+		return conn, err
+	}
+	secured, err := s.transport.secure(ctx, &upstreamConn{Conn: conn}, p.secured.serverName(), nil)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("upstream %s: %w", p.info.Target, err)
+	}
+	return secured, nil
 }
 
 // dismiss answers with a refusal and closes, so that the answer is not lost to what the client had sent meanwhile: a socket that is

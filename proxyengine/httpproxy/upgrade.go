@@ -111,6 +111,9 @@ func (c *aheadConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// NetConn is the connection below.
+func (c *aheadConn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite ends the sending half where the connection has one, and the connection otherwise.
 func (c *aheadConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

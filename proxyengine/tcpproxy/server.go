@@ -179,11 +179,20 @@ func (e *Env) Linger() time.Duration {
 	return stream.DefaultLinger
 }
 
-// Reset closes a connection so that its peer sees a reset where the transport has one: what could not be carried must not look
-// like an orderly end.
+// Reset closes a connection so that its peer sees a reset where the transport has one, and nothing of an end that TLS would announce:
+// what could not be carried must not look like an orderly end.
 func Reset(conn net.Conn) {
-	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
-		_ = tcp.SetLinger(0) // fails on a connection that is gone, which is what is wanted
+	for below := conn; ; {
+		if tcp, ok := below.(interface{ SetLinger(int) error }); ok {
+			_ = tcp.SetLinger(0) // fails on a connection that is gone, which is what is wanted
+			below.Close()
+			break
+		}
+		over, ok := below.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		below = over.NetConn()
 	}
 	conn.Close()
 }
