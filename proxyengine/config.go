@@ -1,12 +1,15 @@
 package proxyengine
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,8 +35,33 @@ type Config struct {
 	Sink event.Sink
 	// Drain is how long open connections may go on when Run is told to end; 0 means DefaultDrain, a negative value not at all.
 	Drain time.Duration
+	// Intercept opens tunnels of the HTTP proxy; the zero value opens none.
+	Intercept Intercept
+	// UpstreamRoots are the authorities whose certificates are taken from upstreams; nil means those of the system.
+	UpstreamRoots *x509.CertPool
 	// Logger gets what only a developer wants to know; nil discards it.
 	Logger *slog.Logger
+}
+
+// Intercept says which HTTPS traffic of the HTTP proxy is opened, so that it consists of exchanges and not of one tunnel for each
+// connection. The engine stands in for the upstream towards the client, with a certificate that the client has to be made to trust;
+// upstreams have to show their own.
+type Intercept struct {
+	// Hosts selects what is opened.
+	Hosts Upstreams
+	// Certificate returns a certificate, with its key, for a host name or an IP address. It is called concurrently, for each
+	// connection anew. When it fails the traffic is not opened. nil opens none at all.
+	Certificate func(host string) (*tls.Certificate, error)
+}
+
+// opens says whether what goes to address, host:port, is opened.
+func (i Intercept) opens(address string) bool {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && i.Hosts.Match("https", host, uint16(port))
 }
 
 // Program is a set of faults, when they are active and which traffic they act on.
@@ -92,6 +120,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if err := c.Program.Validate(); err != nil {
 		return c, err
+	}
+	if c.Intercept.Certificate != nil && c.ProxyAddress == "" {
+		return c, errors.New("there is no HTTP proxy whose tunnels could be opened; give it an address")
 	}
 	c.Mappings = slices.Clone(c.Mappings)
 	for c.Seed == 0 {

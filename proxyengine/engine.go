@@ -32,7 +32,7 @@ type Engine struct {
 	cfg     Config
 	env     tcpproxy.Env
 	options stream.Options
-	tls     *tls.Config // base for connections to upstreams; nil in production
+	tls     *tls.Config // base for connections to upstreams; nil for the system's authorities
 	flows   *flows
 	builder *fault.Builder
 	bind    func(ctx context.Context, address, mapping string) (net.Listener, error)
@@ -79,6 +79,9 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, options: stream.Options{Clock: stream.Precise()}, flows: newFlows(program.selection), program: program,
 		builder: fault.NewBuilder(cfg.Seed, cfg.Sink), bind: bind, replaced: make(chan struct{}, 1),
 	}
+	if cfg.UpstreamRoots != nil {
+		e.tls = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.UpstreamRoots}
+	}
 	e.env = tcpproxy.Env{
 		Open: e.open, Within: e.flows.within, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,
 		Dialer: &tcpproxy.Dialer{Own: e.own, Sink: cfg.Sink},
@@ -117,7 +120,8 @@ func (e *Engine) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		proxy = &door{ln: ln, addr: addrPort(ln), server: httpproxy.New(httpproxy.Config{Env: e.env, TLS: e.tls})}
+		server := httpproxy.New(httpproxy.Config{Env: e.env, TLS: e.tls, Intercept: e.intercept()})
+		proxy = &door{ln: ln, addr: addrPort(ln), server: server}
 	}
 	mappings, err := e.bindAll(ctx, e.cfg.Mappings)
 	if err != nil {
@@ -130,6 +134,14 @@ func (e *Engine) Start(ctx context.Context) error {
 	defer e.doorsMu.Unlock()
 	e.proxy, e.mappings = proxy, mappings
 	return nil
+}
+
+// intercept is what the HTTP proxy opens, nil for nothing.
+func (e *Engine) intercept() *httpproxy.Intercept {
+	if e.cfg.Intercept.Certificate == nil {
+		return nil
+	}
+	return &httpproxy.Intercept{Match: e.cfg.Intercept.opens, Certificate: e.cfg.Intercept.Certificate}
 }
 
 // bindAll binds all of the mappings, or none.
@@ -181,6 +193,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.serve != nil || e.proxy == nil && len(e.mappings) == 0 {
 		e.serving.Unlock()
 		return errors.New("the engine was not started, or ran before")
+	}
+	if e.cfg.Intercept.Certificate != nil {
+		e.cfg.Sink.Send(event.Notice{At: e.options.Clock.Now(), Text: fmt.Sprintf(
+			"TLS to %s ends here: the proxy reads what it carries, and clients see its certificates instead of the servers'",
+			e.cfg.Intercept.Hosts)})
 	}
 	e.mu.Lock()
 	e.begun = true

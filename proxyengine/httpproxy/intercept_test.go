@@ -109,17 +109,6 @@ func (i *interception) connect(t testing.TB, address string) net.Conn {
 	return c
 }
 
-func (f *fixture) notices() (out []string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, e := range f.events {
-		if n, ok := e.(event.Notice); ok {
-			out = append(out, n.Text)
-		}
-	}
-	return out
-}
-
 var protocols = []string{"HTTP/1.1", "HTTP/2.0"}
 
 func TestInterceptedExchanges(t *testing.T) {
