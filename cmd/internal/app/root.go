@@ -5,6 +5,7 @@ import (
 
 	"github.com/fault-project/fault/cmd/internal/cli"
 	"github.com/fault-project/fault/cmd/internal/cli/agent"
+	"github.com/fault-project/fault/cmd/internal/cli/ca"
 	"github.com/fault-project/fault/cmd/internal/cli/demo"
 	"github.com/fault-project/fault/cmd/internal/cli/run"
 	"github.com/fault-project/fault/cmd/internal/cli/scenario"
@@ -21,6 +22,7 @@ func newRoot(f *cli.Factory) *cobra.Command {
 		scenario.New(f),
 		agent.New(f),
 		demo.New(f),
+		ca.New(f),
 		version.New(f),
 	)
 	root.Long = "Inject network faults into your application and measure what they do to it: as a proxy, from scenario files, " +
