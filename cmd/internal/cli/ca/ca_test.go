@@ -20,7 +20,8 @@ func TestOptions(t *testing.T) {
 	}{
 		{[]string{"init"}, nil, InitOptions{}},
 		{
-			[]string{"init", "--only", "a.example", "--only", "10.0.0.0/8", "--force", "--ca-dir", "x"}, nil,
+			[]string{"init", "--only", "a.example", "--only", "10.0.0.0/8", "--force", "--ca-dir", "x"},
+			nil,
 			InitOptions{location: location{Dir: "x"}, Only: []string{"a.example", "10.0.0.0/8"}, Force: true},
 		},
 		{[]string{"init"}, map[string]string{"FAULT_CA_ONLY": "a, b", "FAULT_CA_DIR": "y"}, InitOptions{

@@ -29,9 +29,9 @@ func NewExport(f *cli.Factory, runF cli.RunFunc[ExportOptions]) *cobra.Command {
 		Use:   "export [flags]",
 		Short: "Print the authority's certificate, for clients that are to trust it",
 		Long: "Print the authority's certificate (PEM), never its key.\n\n" +
-			"Where a setting replaces what a client trusts otherwise (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, --cacert), and only " +
-			"some hosts are intercepted, give it the bundle (--bundle), which has the system's authorities, too. Set such variables for the " +
-			"client alone: fault itself goes by SSL_CERT_FILE where it checks upstreams.\n\n" +
+			"Where a setting replaces what a client trusts otherwise (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, --cacert), and " +
+			"only some hosts are intercepted, give it the bundle (--bundle), which has the system's authorities, too. Set such variables " +
+			"for the client alone: fault itself goes by SSL_CERT_FILE where it checks upstreams.\n\n" +
 			"fault run --tls-intercept HOST -- COMMAND sets all of these variables for the command.",
 		Example: `  fault ca export --bundle --out bundle.pem
   curl --cacert bundle.pem --proxy http://127.0.0.1:3180 https://example.com
