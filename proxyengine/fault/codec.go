@@ -257,8 +257,10 @@ func (l List) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads and validates the faults; null is an empty list.
 func (l *List) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // what is written stays what it is, also inside of objects
 	var objects []map[string]any
-	if err := json.Unmarshal(data, &objects); err != nil {
+	if err := decoder.Decode(&objects); err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
 	return l.decode(objects)

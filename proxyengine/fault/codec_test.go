@@ -54,6 +54,11 @@ func TestDecode(t *testing.T) {
 			`{"type":"httperror","side":"server","status_code":503,"body":"{}","headers":{"Retry-After":"3","X-A":"b"},` +
 				`"direction":"ingress","match":"/a first:1"}`,
 		},
+		{
+			"{type: HttpBody, patch: {$.a.b: null, 'c[0]': {x: 1.5}}}",
+			`{"type":"httpbody","side":"server","patch":{"$.a.b":null,"c[0]":{"x":1.5}},"direction":"ingress"}`,
+		},
+		{"{type: httpbody, truncate: 0}", `{"type":"httpbody","side":"server","truncate":0,"direction":"ingress"}`},
 		{"{HttpError: {body: null, status_code: 404, probability: 1}}", `{"type":"httperror","side":"server","status_code":404,"direction":"ingress"}`},
 		{"{type: black_hole, heal: Retransmit}", `{"type":"blackhole","side":"server","heal":"retransmit","direction":"ingress"}`},
 	} {
@@ -111,6 +116,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{"{type: httperror, headers: 'a'}", `"a" is not 'NAME: VALUE'`},
 		{"{type: httperror, headers: '{'}", "or a JSON object"},
 		{"{type: httperror, headers: [a]}", "is not an object"},
+		{"{type: httpbody}", "httpbody: replace is missing, and so are patch and truncate: give one of them"},
+		{"{type: httpbody, replace: a, truncate: 0}", `truncate "0" stands beside replace: give one of them`},
+		{"{type: httpbody, truncate: -1}", "is out of range"},
+		{"{type: httpbody, patch: a}", `"a" is not PATH=VALUE`},
+		{"{type: httpbody, patch: {a..b: 1}}", `path "a..b": a dot has no name behind it`},
+		{"{type: httpbody, patch: {'': 1}}", "a path is empty"},
+		{"{type: httpbody, patch: {'$a': 1}}", `"a" stands where . or [ is expected`},
+		{"{type: httpbody, patch: {'a[-1]': 1}}", "[-1] is no index"},
+		{"{type: httpbody, patch: {'a[0': 1}}", "a [ has no ]"},
+		{"{type: httpbody, patch: \"a['b=1\"}", "a name in brackets does not end"},
+		{"{type: httpbody, patch: \"a'b=1\"}", "has to stand in brackets"},
 		{"{type: jitter, match: {path: orders}}", `match cannot be read: path "orders" does not begin with /`},
 		{"{type: jitter, match: [1]}", "is not a string"},
 		{"{type: blackhole, heal: maybe}", "use one of gap, retransmit"},
@@ -212,6 +228,10 @@ func random(rt *rapid.T) Spec {
 			}
 		}
 	}
+	if d.Kind == KindHTTPBody {
+		what := rapid.SampledFrom([]string{"replace", "patch", "truncate"}).Draw(rt, "what")
+		skip = slices.DeleteFunc([]string{"replace", "patch", "truncate"}, func(name string) bool { return name == what })
+	}
 	for _, f := range d.Fields {
 		if f.of != "" || f.Name == "distribution" || slices.Contains(skip, f.Name) {
 			continue
@@ -222,6 +242,12 @@ func random(rt *rapid.T) Spec {
 			text = rapid.SampledFrom([]string{"", "start:5s,duration:10%", "duration:3m;start:1h"}).Draw(rt, f.Name)
 		case f.Name == "match":
 			text = rapid.SampledFrom([]string{"", "POST /a/** header:X-A=\"b c\" after:1 first:2", "every:3"}).Draw(rt, f.Name)
+		case f.Name == "replace":
+			text = rapid.StringMatching(`[ -~]{1,9}`).Draw(rt, f.Name)
+		case f.Name == "patch":
+			text = rapid.SampledFrom([]string{
+				`{"$.a":null,"['b.c'][0]":{"x":[1,-2.5,1.5e21,9007199254740993,true,"<y>"]},"c":-0}`, `a[*].b=text`,
+			}).Draw(rt, f.Name)
 		case f.Type == "object":
 			text = rapid.SampledFrom([]string{"", `{"X-A":"b","X-B":"true"}`}).Draw(rt, f.Name)
 		case f.Type == "integer":
@@ -285,7 +311,8 @@ func FuzzDecode(f *testing.F) {
 		`{"Latency":{"distribution":"pareto","shape":1.5,"scale":20,"global_":null}}`,
 		`{"type":"jitter","amplitude":"80","frequency":8.0,"period":"start:10%;duration:5s"}`,
 		`{"type":"httperror","headers":{"a":"b","c":1e400},"match":{"path":"/a","header":{"x":"y z"}}}`,
-		`{"type":"httperror","headers":"a: b","body":"x","match":"POST /a first:1"}`,
+		`{"type":"httpbody","patch":{"$.a['b'][0].*":[1,{"x":-0,"y":1e30}]}}`, `{"type":"httpbody","patch":"a=b"}`,
+		`{"type":"dns","rate":"0.1"}`, `{"type":"httperror","headers":"a: b","body":"x","match":"POST /a first:1"}`,
 		`{"type":"blackhole","heal":"RETRANSMIT","probability":1e-3}`, `{"type":null}`, `{"type":"latency","mean":1e308}`,
 	} {
 		f.Add(seed)

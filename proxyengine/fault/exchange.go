@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
 )
@@ -77,4 +78,50 @@ func (f *Flow) struck(yield func(c *Chain, e *entry) bool) {
 			return
 		}
 	}
+}
+
+// spoilFault changes responses of upstreams.
+type spoilFault interface {
+	wantsPlain() bool
+	// spoil changes a response, and calls done once with what it did, now or while the body is read; or pass with why it did
+	// nothing, which completes "the body of … ".
+	spoil(r *Response, done func(amount), pass func(why string))
+}
+
+// WantsPlain reports whether a fault is going to change the body of the response, and wants it without compression.
+func (f *Flow) WantsPlain() bool {
+	plain := false
+	f.struck(func(_ *Chain, e *entry) bool {
+		s, ok := e.Spec.(spoilFault)
+		plain = ok && s.wantsPlain()
+		return !plain
+	})
+	return plain
+}
+
+// Spoil changes the response of the upstream, and reports whether it may have. It may block while it reads the body.
+func (f *Flow) Spoil(r *Response) bool {
+	const noContent, resetContent = 204, 205
+	if r.Status < 200 || r.Status > 299 || r.Status == noContent || r.Status == resetContent {
+		return false
+	}
+	type spoiler struct {
+		spoilFault
+		*effect
+	}
+	var list []spoiler
+	f.struck(func(c *Chain, e *entry) bool {
+		if s, ok := e.Spec.(spoilFault); ok {
+			list = append(list, spoiler{s, f.effect(c, e, answering(e))})
+		}
+		return true
+	})
+	for _, s := range list {
+		s.spoil(r, func(a amount) { s.applied(time.Now(), a) }, func(why string) {
+			s.chain.tell(string(s.kind)+" "+why, func() string {
+				return fmt.Sprintf("%s changes nothing: the body of the response to %s %s %s", s.kind, f.event.Method, f.event.URL, why)
+			})
+		})
+	}
+	return len(list) > 0
 }

@@ -104,6 +104,7 @@ type Definition struct {
 var definitions = []Definition{
 	define[HTTPError]("HTTP Response", "An HTTP request is answered with an error at once, and the upstream never hears of it."),
 	define[DNS]("DNS", "Lookups that the proxy makes fail, or come late."),
+	define[HTTPBody]("HTTP Body", "A successful HTTP response has the wrong content."),
 	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
 	define[Bandwidth]("Bandwidth", "No more than a number of bytes a second gets through."),
 	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),

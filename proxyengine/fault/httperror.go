@@ -86,14 +86,18 @@ func (f *Flow) Answer() *Answer {
 			return true
 		}
 		a = answerer.answer()
-		at := point{Server, Ingress}
-		if e.Spec.Common().Side == Client {
-			at = point{Client, Egress}
-		}
-		f.effect(c, e, at).applied(time.Now(), amount{status: a.Status})
+		f.effect(c, e, answering(e)).applied(time.Now(), amount{status: a.Status})
 		return false
 	})
 	return a
+}
+
+// answering is where a response is made or changed: on the side of the fault, on the way back.
+func answering(e *entry) point {
+	if e.Spec.Common().Side == Client {
+		return point{Client, Egress}
+	}
+	return point{Server, Ingress}
 }
 
 // Headers are header fields by name.

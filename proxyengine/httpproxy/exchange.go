@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"sync"
@@ -240,11 +241,34 @@ func (t roundTripper) RoundTrip(out *http.Request) (*http.Response, error) {
 	if err := x.passRequest(out); err != nil {
 		return nil, err
 	}
+	if x.flow.Faults().WantsPlain() {
+		out.Header.Set("Accept-Encoding", "identity") // without the field any encoding would do
+	}
 	resp, err := t.s.transport.send(x, out)
 	if err != nil {
 		return nil, err
 	}
-	return x.passResponse(resp)
+	return x.passResponse(x.spoil(resp))
+}
+
+// spoil lets the faults that change responses have this one.
+func (x *exchange) spoil(resp *http.Response) *http.Response {
+	r := fault.Response{
+		Status: resp.StatusCode, Head: x.in.Method == http.MethodHead, Header: textproto.MIMEHeader(resp.Header),
+		Length: resp.ContentLength, Body: resp.Body,
+	}
+	if !x.flow.Faults().Spoil(&r) {
+		return resp
+	}
+	out := *resp
+	out.ContentLength, out.Body = r.Length, r.Body
+	if r.Head {
+		out.Body = http.NoBody
+	}
+	// What the trailer says was about the body that there was.
+	out.Trailer = nil
+	out.Header.Del("Trailer")
+	return &out
 }
 
 // passRequest lets the head of the request pass the faults, and prepares its body to.
