@@ -183,11 +183,12 @@ func (s *Server) terminate(ctx context.Context, p passage, to destination) {
 	shake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(shake); err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		reason, refuses := distrust(err)
+		if refuses {
 			in.tell(fmt.Sprintf("a client of %s refuses the certificate that it is shown (%s); "+
-				"make it trust the authority that issued it, or leave this host out of what is opened", to.host, op.Err))
+				"make it trust the authority that issued it, or leave this host out of what is opened", to.host, reason))
 		}
-		s.abandon(p, fmt.Errorf("TLS with the client: %s", tcpproxy.Reason(err)))
+		s.abandon(p, fmt.Errorf("TLS with the client: %s", reason))
 		return
 	}
 	if conn.ConnectionState().NegotiatedProtocol != "" {
@@ -208,6 +209,20 @@ func (s *Server) terminate(ctx context.Context, p passage, to destination) {
 	default:
 		s.carry(ctx, p)
 	}
+}
+
+// distrust says why a handshake with a client failed, and whether that is because it does not take the certificate.
+func distrust(err error) (reason string, refuses bool) {
+	reason = tcpproxy.Reason(err)
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case ok && op.Op == "remote error":
+		return reason, true
+	case ok && op.Op == "local error" && strings.Contains(reason, "bad record MAC"):
+		// OpenSSL 3.0 encrypts the alert that says so with keys that are not in force yet.
+		return "unreadable alert", true
+	}
+	return reason, false
 }
 
 // abandon reports a tunnel that came to nothing, and closes it.

@@ -38,6 +38,23 @@ func TestClientsThatDoNotTrustAreReported(t *testing.T) {
 	}
 }
 
+func TestDistrust(t *testing.T) {
+	for _, tc := range []struct {
+		err    error
+		reason string
+		want   bool
+	}{
+		{&net.OpError{Op: "remote error", Err: tls.AlertError(48)}, "tls: unknown certificate authority", true},
+		{&net.OpError{Op: "local error", Err: tls.AlertError(20)}, "unreadable alert", true},
+		{&net.OpError{Op: "local error", Err: tls.AlertError(10)}, "tls: unexpected message", false},
+		{io.EOF, "EOF", false},
+	} {
+		if reason, refuses := distrust(tc.err); reason != tc.reason || refuses != tc.want {
+			t.Errorf("%v: %q, %t", tc.err, reason, refuses)
+		}
+	}
+}
+
 // echo is a server of another protocol; it says hello first.
 func echo(t testing.TB, cfg *tls.Config, hello string) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
