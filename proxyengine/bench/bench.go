@@ -32,18 +32,19 @@ type plan struct {
 	delayed     time.Duration // of a download through a latency
 	shaped      time.Duration // of a download through a bandwidth
 	idleRounds  int
+	busy        int // of the idle connections carry bulk
 }
 
 func newPlan(o options) plan {
 	p := plan{
 		rounds: 5, warm: 300 * time.Millisecond, bulk: 1500 * time.Millisecond, trips: 3000, connections: 4000,
-		calls: 1500 * time.Millisecond, late: time.Second, delayed: 2 * time.Second, shaped: 2 * time.Second, idleRounds: 5,
+		calls: 1500 * time.Millisecond, late: time.Second, delayed: 2 * time.Second, shaped: 2 * time.Second, idleRounds: 5, busy: 2000,
 	}
 	if o.quick {
 		p = plan{
 			rounds: 2, warm: 150 * time.Millisecond, bulk: 300 * time.Millisecond, trips: 800, connections: 1500,
-			calls: 300 * time.Millisecond, late: 300 * time.Millisecond, delayed: 500 * time.Millisecond, shaped: 500 * time.Millisecond,
-			idleRounds: 1,
+			calls: 300 * time.Millisecond, late: 300 * time.Millisecond, delayed: 500 * time.Millisecond, shaped: 400 * time.Millisecond,
+			idleRounds: 1, busy: 300,
 		}
 	}
 	if o.rounds > 0 {

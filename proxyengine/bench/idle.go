@@ -13,9 +13,8 @@ import (
 )
 
 const (
-	// bulkEach is what each idle connection carries once, in both senses of the word; bulkConns how many do.
-	bulkEach  = 2 << 20
-	bulkConns = 2000
+	// bulkEach is what an idle connection carries once.
+	bulkEach = 2 << 20
 	// opening is how many connections are opened, and carry, at a time.
 	opening = 32
 )
@@ -23,8 +22,8 @@ const (
 // footprint is what connections cost a process, each.
 type footprint struct{ bytes, files float64 }
 
-// idleCost opens n connections through a fresh process, lets them idle, carry bulk, and idle again.
-func idleCost(ctx context.Context, c *contender, n int) (fresh, used footprint, err error) {
+// idleCost opens n connections through a fresh process, lets them idle, lets busy of them carry bulk, and all idle again.
+func idleCost(ctx context.Context, c *contender, n, busy int) (fresh, used footprint, err error) {
 	if err := churn(ctx, c, 100); err != nil { // what a process needs once is not counted
 		return fresh, used, err
 	}
@@ -55,7 +54,7 @@ func idleCost(ctx context.Context, c *contender, n int) (fresh, used footprint, 
 		return fresh, used, err
 	}
 	fresh = now.per(base, n)
-	if err := each(min(n, bulkConns), func(i int) error { return fetch(conns[i], bulkEach) }); err != nil {
+	if err := each(min(n, busy), func(i int) error { return fetch(conns[i], bulkEach) }); err != nil {
 		return fresh, used, err
 	}
 	// Pipes and buffers that are not needed any more are given back by the collector, which runs when something is allocated.

@@ -95,7 +95,7 @@ func idle(ctx context.Context, b *bench) error {
 					return err
 				}
 				defer stopAll(all)
-				fresh, used, err := idleCost(ctx, all[0], b.o.idle)
+				fresh, used, err := idleCost(ctx, all[0], b.o.idle, b.plan.busy)
 				if err != nil {
 					return err
 				}

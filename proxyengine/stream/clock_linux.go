@@ -42,8 +42,8 @@ const (
 	// maxLead bounds how long before a deadline the timerfd fires, and with it how long the rest is waited for awake.
 	maxLead = 200 * time.Microsecond
 	// The lead grows and shrinks by at most these at a time.
-	grow   = 4 * time.Microsecond
-	shrink = 12 * time.Microsecond
+	grow   = 8 * time.Microsecond
+	shrink = 24 * time.Microsecond
 )
 
 func (w *wakeup) open() error {
