@@ -81,14 +81,20 @@ func searchTool(t *tools.Search) tool {
 
 func listTool(t *tools.List) tool {
 	return tool{
-		name:        "fault_list_function_names",
-		title:       "List function names",
-		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names.",
-		hints:       readOnly,
-		readsFiles:  true,
-		params:      paramsOf(t.Arguments()),
+		name:  "fault_list_function_names",
+		title: "List function names",
+		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names; the " +
+			"structured content also has the HTTP routes that the file registers, with their handlers.",
+		hints:      readOnly,
+		readsFiles: true,
+		params:     paramsOf(t.Arguments()),
 		output: object([]string{"functions"},
-			property{"functions", texts}, property{"file", plainText}, property{"language", plainText}, property{"warning", plainText}),
+			property{"functions", texts},
+			property{"routes", schema{Type: typeArray, Items: ref(object(nil,
+				property{"method", plainText}, property{"path", plainText}, property{"handler", plainText}, property{"line", integer},
+				property{"end_line", integer}, property{"framework", plainText},
+			))}},
+			property{"file", plainText}, property{"language", plainText}, property{"warning", plainText}),
 		call: operation(t.Run, func(in *tools.ListIn, s scope) { in.Roots = s.roots }),
 	}
 }

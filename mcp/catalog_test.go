@@ -235,7 +235,7 @@ func TestCallEveryTool(t *testing.T) {
 	file := filepath.Join(dir, "shop.py")
 	for name, text := range map[string]string{
 		"pyproject.toml": "[project]\nname = \"shop\"\n",
-		"shop.py":        "class Cart:\n    @cached\n    def total(self):\n        return sum(self.items)\n\ndef pay(cart):\n    return cart.total()\n",
+		"shop.py":        "class Cart:\n    @cached\n    def total(self):\n        return sum(self.items)\n\n@app.post(\"/pay\")\ndef pay(cart):\n    return cart.total()\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

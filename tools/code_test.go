@@ -86,6 +86,28 @@ func TestList(t *testing.T) {
 	}
 }
 
+func TestListRoutes(t *testing.T) {
+	dir := writeTree(t, map[string]string{
+		"main.go": "package main\n\nimport \"net/http\"\n\nfunc main() {\n\thttp.HandleFunc(\"GET /items/{id}\", item)\n}\n\n" +
+			"func item(w http.ResponseWriter, r *http.Request) {}\n",
+	})
+	guard, err := NewFileGuard([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := NewList(guard).Run(t.Context(), ListIn{File: filepath.Join(dir, "main.go")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ListRoute{Method: "GET", Path: "/items/{id}", Handler: "item", Line: 6, EndLine: 6, Framework: "net/http"}
+	if len(out.Routes) != 1 || out.Routes[0] != want {
+		t.Errorf("routes %+v, want %+v", out.Routes, want)
+	}
+	if out.Text() != `["main","item"]` {
+		t.Errorf("text %s", out.Text())
+	}
+}
+
 func wantUserError(t *testing.T, err error, argument, says string) {
 	t.Helper()
 	var user *UserError

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// List lists the functions and methods of a source file. It is safe for concurrent use.
+// List lists the functions and methods of a source file, and the operations of a service that it registers handlers for. It is safe
+// for concurrent use.
 type List struct{ files *FileGuard }
 
 // NewList returns the operation; files decides what may be read.
@@ -24,11 +25,25 @@ type ListOut struct {
 	// Functions are the qualified names, in the order of the file; of several functions with one name each carries its line, as
 	// name@line. [Extract] takes every one of them.
 	Functions []string `json:"functions"`
+	// Routes are the operations that the file registers handlers for.
+	Routes []ListRoute `json:"routes,omitempty"`
 	// File is the path without symbolic links.
 	File     string `json:"file"`
 	Language string `json:"language"`
 	// Warning is empty, or says that the file has syntax errors.
 	Warning string `json:"warning,omitempty"`
+}
+
+// ListRoute is an operation of a service and what handles it; see [treesitter.Route].
+type ListRoute struct {
+	// Method is "" for any.
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	// Handler is a name that [Extract] takes if it is defined in the same file, and "" for a function that is written in place.
+	Handler   string `json:"handler"`
+	Line      int    `json:"line"`
+	EndLine   int    `json:"end_line"`
+	Framework string `json:"framework"`
 }
 
 // Text is a JSON array of the names.
@@ -43,7 +58,13 @@ func (t *List) Run(ctx context.Context, in ListIn) (*ListOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ListOut{Functions: file.Names(), File: f.path, Language: string(file.Language), Warning: file.Warning}, nil
+	out := &ListOut{Functions: file.Names(), File: f.path, Language: string(file.Language), Warning: file.Warning}
+	for _, r := range file.Routes {
+		out.Routes = append(out.Routes, ListRoute{
+			Method: r.Method, Path: r.Path, Handler: r.Handler, Line: r.Line, EndLine: r.EndLine, Framework: string(r.Framework),
+		})
+	}
+	return out, nil
 }
 
 // jsonText encodes what is known to be encodable. Source code keeps its <, > and &.

@@ -36,11 +36,14 @@ const parseLimit = 20 * time.Second
 // and serves any number of cursors at once. Where a language has several parsers, the first one without syntax errors counts, and
 // the first one of all if there is none.
 var parsers = map[Language][]*parser{
-	Python:     {newParser(&python, sitterpython.GetLanguage)},
-	Go:         {newParser(&golang, sittergo.GetLanguage)},
-	TypeScript: {newParser(&typescript, sittertypescript.GetLanguage), newParser(&typescript, sittertsx.GetLanguage)},
-	JavaScript: {newParser(&javascript, sitterjavascript.GetLanguage)},
-	Java:       {newParser(&java, sitterjava.GetLanguage)},
+	Python: {newParser(&python, sitterpython.GetLanguage).withRoutes(&pythonRouting)},
+	Go:     {newParser(&golang, sittergo.GetLanguage).withRoutes(&goRouting)},
+	TypeScript: {
+		newParser(&typescript, sittertypescript.GetLanguage).withRoutes(&scriptRouting),
+		newParser(&typescript, sittertsx.GetLanguage).withRoutes(&scriptRouting),
+	},
+	JavaScript: {newParser(&javascript, sitterjavascript.GetLanguage).withRoutes(&scriptRouting)},
+	Java:       {newParser(&java, sitterjava.GetLanguage).withRoutes(&javaRouting)},
 	Rust:       {newParser(&rust, sitterrust.GetLanguage)},
 	Kotlin:     {newParser(&kotlin, sitterkotlin.GetLanguage)},
 	CSharp:     {newParser(&csharp, sittercsharp.GetLanguage)},
@@ -55,6 +58,15 @@ type parser struct {
 	grammar  *grammar
 	language func() *sitter.Language
 	query    func() (*sitter.Query, error)
+	// routing is nil for languages in which no routes are looked for.
+	routing    *routing
+	routeQuery func() (*sitter.Query, error)
+}
+
+// withRoutes makes a parser find routes.
+func (p *parser) withRoutes(r *routing) *parser {
+	p.routing, p.routeQuery = r, r.compile(p.language)
+	return p
 }
 
 func newParser(g *grammar, language func() *sitter.Language) *parser {
@@ -116,7 +128,13 @@ func (p *parser) parse(ctx context.Context, src []byte) (*File, error) {
 	}
 	defer tree.Close()
 	root := tree.RootNode()
-	file := &File{Language: p.grammar.language, Definitions: p.definitions(query, root, string(src))}
+	text := string(src)
+	file := &File{Language: p.grammar.language, Definitions: p.definitions(query, root, text)}
+	if p.routing != nil && p.routing.marked(src) {
+		if file.Routes, err = p.routes(root, text, file.Definitions); err != nil {
+			return nil, err
+		}
+	}
 	if root.HasError() {
 		file.Warning = "the file has syntax errors; what could be read is given"
 		if line := firstError(root); line > 0 {

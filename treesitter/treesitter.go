@@ -83,6 +83,8 @@ type File struct {
 	Language Language
 	// Definitions holds functions, methods and types in the order of the source, outer before inner.
 	Definitions []Definition
+	// Routes holds the operations that the file registers handlers for, in the order of the source.
+	Routes []Route
 	// Warning is empty, or says where the source has syntax errors and that the rest was read all the same.
 	Warning string
 }

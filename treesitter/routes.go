@@ -1,0 +1,267 @@
+package treesitter
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Framework is what a route is registered with.
+type Framework string
+
+// The frameworks whose routes are found.
+const (
+	FastAPI Framework = "fastapi"
+	Flask   Framework = "flask"
+	Django  Framework = "django"
+	Express Framework = "express"
+	NetHTTP Framework = "net/http"
+	Gin     Framework = "gin"
+	Echo    Framework = "echo"
+	Spring  Framework = "spring"
+)
+
+// Route is an operation that a source text registers a handler for.
+type Route struct {
+	// Method is in capitals, "" for any.
+	Method string
+	// Path begins with a slash and has its parameters in braces, however the framework writes them: /items/{id}; {rest...} is the
+	// whole rest of a path. Prefixes that the same file gives to a router are part of it, those of other files are not.
+	Path string
+	// Handler is the qualified name of the function, method or class in this file; the name as it is written there if the handler is in
+	// another file; "" for a function that is written in place.
+	Handler string
+	// Line and EndLine, from 1, are those of the registration, with the decorated function or the function written in place.
+	Line, EndLine int
+	Framework     Framework
+}
+
+// MatchRoute returns the route that handles an operation: a method ("" for any) and a path, which may be a URL, and have values or other
+// names in the place of parameters. Where no route has the whole path, one may lack the first segments of it, or have more of them: a
+// server's base path and the prefix of a router in another file are often not known. It reports false if no route will do.
+func MatchRoute(routes []Route, method, path string) (Route, bool) {
+	method = strings.ToUpper(strings.TrimSpace(method))
+	want := segments(pathOf(path))
+	best, bestRank, found := Route{}, rank{}, false
+	for _, r := range routes {
+		exact := r.Method == method
+		if !exact && r.Method != "" && method != "" && (method != http.MethodHead || r.Method != http.MethodGet) {
+			continue
+		}
+		if k, ok := matchPath(segments(r.Path), want); ok {
+			if !exact {
+				k.method = 1
+			}
+			if !found || k.compare(bestRank) < 0 {
+				best, bestRank, found = r, k, true
+			}
+		}
+	}
+	return best, found
+}
+
+// pathOf reduces a URL to its path.
+func pathOf(target string) string {
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		if at := strings.IndexByte(rest, '/'); at >= 0 {
+			target = rest[at:]
+		} else {
+			target = "/"
+		}
+	}
+	target, _, _ = strings.Cut(target, "#")
+	target, _, _ = strings.Cut(target, "?")
+	if plain, err := url.PathUnescape(target); err == nil {
+		target = plain
+	}
+	return target
+}
+
+func segments(path string) []string {
+	path = strings.Trim(path, "/")
+	if path == "" {
+		return nil
+	}
+	return strings.Split(path, "/")
+}
+
+// rank says how far a route is from an operation; less is better.
+type rank struct {
+	missing int // segments at the front that only one of them has, and those that {rest...} takes
+	method  int // 1 for a route of any method
+	score   int // minus what the segments have in common
+}
+
+func (r rank) compare(o rank) int {
+	return cmp.Or(cmp.Compare(r.missing, o.missing), cmp.Compare(r.method, o.method), cmp.Compare(r.score, o.score))
+}
+
+// matchPath compares a route with an operation, from the first segment, or if need be from a later one of either.
+func matchPath(route, want []string) (rank, bool) {
+	if score, taken, ok := matchSegments(route, want); ok {
+		return rank{missing: taken, score: -score}, true
+	}
+	for skip := 1; skip < max(len(route), len(want)); skip++ {
+		if skip < len(want) {
+			if score, taken, ok := matchSegments(route, want[skip:]); ok && score >= literalScore && hasLiteral(route) {
+				return rank{missing: skip + taken, score: -score}, true
+			}
+		}
+		if skip < len(route) && !slices.ContainsFunc(route[:skip], isParameter) {
+			if score, taken, ok := matchSegments(route[skip:], want); ok && score >= literalScore && hasLiteral(route[skip:]) {
+				return rank{missing: skip + taken, score: -score}, true
+			}
+		}
+	}
+	return rank{}, false
+}
+
+func hasLiteral(route []string) bool {
+	return slices.ContainsFunc(route, func(s string) bool { return !strings.Contains(s, "{") })
+}
+
+func isParameter(segment string) bool {
+	return strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}") && strings.Count(segment, "{") == 1
+}
+
+// What two segments have in common. Of a concrete path a literal wins over a parameter.
+const (
+	literalScore   = 4
+	parameterScore = 3
+	partScore      = 2
+	valueScore     = 1
+)
+
+// matchSegments compares segment by segment. taken counts those that the rest of a path takes.
+func matchSegments(route, want []string) (score, taken int, ok bool) {
+	for i, r := range route {
+		if isParameter(r) && strings.HasSuffix(r, "...}") {
+			return score, len(want) - i, true
+		}
+		if i >= len(want) {
+			return 0, 0, false
+		}
+		w := want[i]
+		switch {
+		case r == w && !strings.Contains(r, "{"):
+			score += literalScore
+		case isParameter(r) && isParameter(w):
+			score += parameterScore
+		case isParameter(r):
+			score += valueScore
+		case strings.Contains(r, "{") && partMatches(r, w):
+			score += partScore
+		default:
+			return 0, 0, false
+		}
+	}
+	return score, 0, len(route) == len(want)
+}
+
+// partMatches compares a segment that is a parameter only in part, as v{n}.json, by what is around it.
+func partMatches(route, want string) bool {
+	before, after := route[:strings.IndexByte(route, '{')], route[strings.LastIndexByte(route, '}')+1:]
+	return len(want) > len(before)+len(after) && strings.HasPrefix(want, before) && strings.HasSuffix(want, after)
+}
+
+// joinPath puts a path behind a prefix.
+func joinPath(prefix, path string) string {
+	if path == "" {
+		return prefix
+	}
+	return strings.TrimRight(prefix, "/") + "/" + strings.TrimLeft(path, "/")
+}
+
+// template writes a path of a framework with its parameters in braces.
+func (f Framework) template(path string) string {
+	switch f {
+	case FastAPI:
+		path = fastParameter.ReplaceAllString(path, "{$1...}")
+	case Flask, Django:
+		path = angleRest.ReplaceAllString(path, "{$1...}")
+		path = angleParameter.ReplaceAllString(path, "{$1}")
+	case Express:
+		path = colonParameter.ReplaceAllString(path, "{$1}")
+		path = starParameter.ReplaceAllStringFunc(path, starName)
+	case Gin, Echo:
+		path = plainParameter.ReplaceAllString(path, "{$1}")
+		path = starParameter.ReplaceAllStringFunc(path, starName)
+	case NetHTTP:
+		if rest, ok := strings.CutSuffix(path, "{$}"); ok {
+			path = rest
+		} else if strings.HasSuffix(path, "/") {
+			path += "{path...}" // everything below
+		}
+	case Spring:
+		path = bracePattern.ReplaceAllString(path, "{$1}")
+		path = strings.ReplaceAll(path, "**", "{path...}")
+	}
+	path = "/" + strings.TrimLeft(path, "/")
+	return manySlashes.ReplaceAllString(path, "/")
+}
+
+var (
+	fastParameter  = regexp.MustCompile(`\{(\w+):path\}`)
+	angleRest      = regexp.MustCompile(`<path:(\w+)>`)
+	angleParameter = regexp.MustCompile(`<(?:[^<>:]*:)?(\w+)>`)
+	colonParameter = regexp.MustCompile(`:(\w+)(?:\([^()/]*\))?[?+*]?`)
+	plainParameter = regexp.MustCompile(`:(\w+)`)
+	starParameter  = regexp.MustCompile(`\*\w*`)
+	bracePattern   = regexp.MustCompile(`\{\*?(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}`)
+	manySlashes    = regexp.MustCompile(`/{2,}`)
+)
+
+func starName(star string) string {
+	if star == "*" {
+		star = "*path"
+	}
+	return "{" + star[1:] + "...}"
+}
+
+// regexTemplate turns a regular expression for paths into a template: groups are parameters.
+func regexTemplate(expression string) string {
+	var b strings.Builder
+	for i := 0; i < len(expression); i++ {
+		switch ch := expression[i]; ch {
+		case '^', '$', '?':
+		case '\\':
+			if i++; i < len(expression) && !strings.ContainsRune("AZzb", rune(expression[i])) {
+				b.WriteByte(expression[i])
+			}
+		case '(':
+			end := closing(expression, i)
+			name := "value"
+			if m := groupName.FindStringSubmatch(expression[i:end]); m != nil {
+				name = m[1]
+			}
+			b.WriteString("{" + name + "}")
+			i = end - 1
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return b.String()
+}
+
+var groupName = regexp.MustCompile(`^\(\?P?<(\w+)>`)
+
+// closing returns the offset after the parenthesis that closes the one at start.
+func closing(text string, start int) int {
+	depth := 0
+	for i := start; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
+}
