@@ -2,6 +2,7 @@ package httpproxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -371,6 +372,55 @@ func TestLostExchangeLeavesOthersOfItsConnectionAlone(t *testing.T) {
 	conns.Range(func(any, any) bool { n++; return true })
 	if n != 1 {
 		t.Errorf("%d connections to the upstream", n)
+	}
+}
+
+func TestInterceptedConversation(t *testing.T) {
+	i := intercepting(t, nil)
+	srv := i.server(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Te-Was", r.Header.Get("Te"))
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		buf := make([]byte, 16)
+		for {
+			n, err := r.Body.Read(buf)
+			if n > 0 {
+				_, _ = w.Write(bytes.ToUpper(buf[:n]))
+				_ = http.NewResponseController(w).Flush()
+			}
+			if err != nil {
+				w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+				return
+			}
+		}
+	}, nil)
+	for _, faults := range []string{"clean", "latency"} {
+		if faults == "latency" {
+			slow(i.live)
+		}
+		out, in := io.Pipe()
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, out)
+		req.Header.Set("Te", "trailers")
+		resp, err := i.client(t, "HTTP/2.0").Do(req) // before anything of the body was said
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Te-Was"); got != "trailers" {
+			t.Errorf("TE: %q", got)
+		}
+		buf := make([]byte, 4)
+		for _, say := range []string{"ping", "pong", "more"} {
+			io.WriteString(in, say)
+			if _, err := io.ReadFull(resp.Body, buf); err != nil || string(buf) != strings.ToUpper(say) {
+				t.Fatalf("%q, %v", buf, err)
+			}
+		}
+		in.Close()
+		rest, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if len(rest) > 0 || err != nil || resp.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("%q, %v, trailer %v", rest, err, resp.Trailer)
+		}
 	}
 }
 
