@@ -11,7 +11,9 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +26,90 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fault": func() { os.Exit(app.Main(context.Background(), os.Args[1:], app.System())) },
 		"fetch": fetch,
+		"tell":  tell,
+		"nag":   nag,
+		"suite": suite,
 	})
+}
+
+// tell prints variables of its environment and its standard input.
+func tell() {
+	for _, name := range os.Args[1:] {
+		fmt.Printf("%s=%s\n", name, os.Getenv(name))
+	}
+	if len(os.Args) > 1 {
+		in, _ := io.ReadAll(os.Stdin)
+		fmt.Printf("stdin: %s", in)
+	}
+}
+
+// nag counts how often it is interrupted until that has not happened for a while, and exits with that; the argument "on" makes it
+// go on for ever.
+func nag() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt)
+	fmt.Println("ready")
+	<-signals
+	count := 1
+	for {
+		select {
+		case <-signals:
+			count++
+		case <-time.After(500 * time.Millisecond):
+			if len(os.Args) < 2 {
+				os.Exit(10 + count)
+			}
+		}
+	}
+}
+
+// suite is a test suite with three tests, of which one has a timeout and one has none. It writes its results to a file, also
+// when it is interrupted.
+func suite() {
+	proxy, err := url.Parse(os.Getenv("HTTP_PROXY"))
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(2)
+	}
+	transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
+	var mu sync.Mutex
+	var results []string
+	failed := 0
+	end := func(code int) {
+		mu.Lock()
+		_ = os.WriteFile(os.Args[1], []byte("<testsuites><testsuite>"+strings.Join(results, "")+"</testsuite></testsuites>"), 0o600)
+		os.Exit(code)
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, test := range []struct {
+			name    string
+			timeout time.Duration
+		}{{"hasty", time.Second}, {"patient", 0}} {
+			response, err := (&http.Client{Transport: transport, Timeout: test.timeout}).Get(os.Getenv("SUITE_UPSTREAM"))
+			failure := ""
+			mu.Lock()
+			if err != nil {
+				failed, failure = 1, "<failure message='too slow'/>"
+			} else {
+				response.Body.Close()
+			}
+			results = append(results, fmt.Sprintf("<testcase classname='shop' name=%q>%s</testcase>", test.name, failure))
+			mu.Unlock()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		results = append(results, "<testcase classname='shop' name='last'/>")
+	}()
+	select {
+	case <-done:
+		end(failed)
+	case <-interrupted:
+		end(2)
+	}
 }
 
 // fetch is what the scripts have for curl: "fetch URL" prints status, body and how long it took; HTTP_PROXY is honoured.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"golang.org/x/term"
 
@@ -34,19 +32,23 @@ type Stdio struct {
 func System() Stdio { return Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
 
 // Main runs the program with the arguments that follow its name and returns its exit code: 0 when it did what it was asked (or was
-// a server that was told to end), 1 when that failed, 2 for a command line that makes no sense, 130 after Ctrl-C. The first Ctrl-C
-// or SIGTERM lets the command drain; a second Ctrl-C returns at once. Environment variables come from the process.
+// a server that was told to end), 1 when that failed, 2 for a command line that makes no sense, 130 after Ctrl-C; a command that
+// runs another program keeps the code of that. The first Ctrl-C or SIGTERM lets the command drain; a second Ctrl-C returns at
+// once. Environment variables come from the process.
 func Main(ctx context.Context, args []string, stdio Stdio) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals := newSignals()
+	defer signals.stop()
 
 	f := &cli.Factory{
-		Streams:   cli.Streams{In: stdio.In, Out: stdio.Out, Err: stdio.Err, Color: wantsColor(stdio.Out)},
-		LookupEnv: os.LookupEnv,
-		Version:   buildVersion(),
+		Streams: cli.Streams{
+			In: stdio.In, Out: stdio.Out, Err: stdio.Err, Color: wantsColor(stdio.Out), Terminal: terminalOf(stdio.Out),
+		},
+		LookupEnv:   os.LookupEnv,
+		Environ:     os.Environ,
+		TakeSignals: signals.take,
+		Version:     buildVersion(),
 	}
 	done := make(chan int, 1)
 	go func() { done <- execute(ctx, f, args) }()
@@ -54,8 +56,9 @@ func Main(ctx context.Context, args []string, stdio Stdio) int {
 		select {
 		case code := <-done:
 			return code
-		case sig := <-signals:
+		case sig := <-signals.received:
 			switch {
+			case signals.passOn(sig):
 			case sig != os.Interrupt:
 				cancel(cli.ErrTerminated)
 			case errors.Is(context.Cause(ctx), cli.ErrInterrupted):
@@ -77,6 +80,11 @@ func execute(ctx context.Context, f *cli.Factory, args []string) int {
 	if f.CloseLog != nil {
 		f.CloseLog()
 	}
+	var e *cli.Error
+	if errors.As(err, &e) && e.Code != 0 {
+		report(f.Err, err)
+		return e.Code
+	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, cli.ErrInterrupted):
 		if err != nil && !isCanceled(err) {
@@ -91,8 +99,7 @@ func execute(ctx context.Context, f *cli.Factory, args []string) int {
 		return ExitOK
 	}
 	report(f.Err, err)
-	var e *cli.Error
-	if errors.As(err, &e) && e.Usage {
+	if e != nil && e.Usage {
 		return ExitUsage
 	}
 	return ExitFailed
@@ -123,6 +130,20 @@ func oneLine(s string) string {
 
 // wantsColor follows https://no-color.org: any non-empty NO_COLOR turns color off.
 func wantsColor(w io.Writer) bool {
+	return os.Getenv("NO_COLOR") == "" && terminalOf(w) != nil
+}
+
+// terminalOf returns the size of the terminal that w is, nil when it is none that a cursor can be moved on.
+func terminalOf(w io.Writer) func() (width, height int) {
 	file, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(file.Fd())) {
+		return nil
+	}
+	return func() (width, height int) {
+		width, height, err := term.GetSize(int(file.Fd()))
+		if err != nil || width <= 0 || height <= 0 {
+			return 80, 24
+		}
+		return width, height
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ type Streams struct {
 	Err io.Writer
 	// Color says that Out is a terminal that wants color (it is one, NO_COLOR is unset and TERM is not "dumb").
 	Color bool
+	// Terminal returns the size of the terminal that Out is, in characters; it is nil when Out is none that a cursor can be
+	// moved on.
+	Terminal func() (width, height int)
 }
 
 // Factory is what a command is built from. It is passed by pointer because Log is only known once the flags are parsed: read it
@@ -34,6 +38,12 @@ type Factory struct {
 	Streams
 	// LookupEnv has the contract of [os.LookupEnv].
 	LookupEnv func(key string) (string, bool)
+	// Environ lists the whole environment, for commands that start others, as [os.Environ] does.
+	Environ func() []string
+	// TakeSignals hands the signals that the process gets to handle, one after the other, until release is called; nothing else
+	// acts on them meanwhile. Beside Ctrl-C and SIGTERM these are all that a shell's user would send to a program. It is for
+	// commands that pass signals on to another process; nil where there are none.
+	TakeSignals func(handle func(os.Signal)) (release func())
 	// Version is what `fault version` prints.
 	Version string
 	// Log receives the program's log. It is never nil while a command runs.
@@ -65,6 +75,8 @@ type Error struct {
 	Hint string
 	// Usage marks a command line that makes no sense (exit code 2) as opposed to work that failed (exit code 1).
 	Usage bool
+	// Code is the exit code where it is neither of those, as for a command that runs another program; 0 for none.
+	Code int
 	// Silent suppresses the output: the command already said what failed.
 	Silent bool
 }

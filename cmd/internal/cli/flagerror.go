@@ -26,7 +26,9 @@ func FlagError(cmd *cobra.Command, err error) error {
 		}
 		name := unknown.GetSpecifiedName()
 		hint := seeHelp
-		if near := nearest.Of(name, flagNames(cmd)); near != "" {
+		if absent := absentHint(cmd, name); absent != "" {
+			hint = absent
+		} else if near := nearest.Of(name, flagNames(cmd)); near != "" {
 			hint = fmt.Sprintf("did you mean --%s?", near)
 		}
 		return Usagef(hint, "unknown option --%s", name)
@@ -41,6 +43,28 @@ func FlagError(cmd *cobra.Command, err error) error {
 		return Usagef(seeHelp, "invalid value %q for --%s: %w", badValue.GetValue(), badValue.GetFlag().Name, cause)
 	}
 	return &Error{Err: err, Hint: seeHelp, Usage: true}
+}
+
+const annotationAbsent = "fault_absent:"
+
+// Absent says what to do when somebody gives cmd, or a command below it, a flag that it does not have on purpose: one that
+// settings written for other programs carry.
+func Absent(cmd *cobra.Command, hint string, names ...string) {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	for _, name := range names {
+		cmd.Annotations[annotationAbsent+name] = hint
+	}
+}
+
+func absentHint(cmd *cobra.Command, name string) string {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if hint := cmd.Annotations[annotationAbsent+name]; hint != "" {
+			return hint
+		}
+	}
+	return ""
 }
 
 func flagNames(cmd *cobra.Command) []string {

@@ -140,13 +140,10 @@ func (r *Report) runs(b *bytes.Buffer) {
 	if len(r.Command) == 0 {
 		return
 	}
-	b.WriteString("## Runs\n\n| Run | Seed | Exit code | Time | Tests | Faults applied |\n|---|---|---|---|---|---|\n")
+	b.WriteString("## Runs\n\n| Run | Exit code | Time | Tests | Faults applied |\n|---|---|---|---|---|\n")
 	for i := range r.Runs {
 		run := &r.Runs[i]
-		seed, counted, exit := "-", "-", "-"
-		if run.Faults {
-			seed = strconv.FormatUint(run.Seed, 10)
-		}
+		counted, exit := "-", "-"
 		if run.Tests != nil {
 			counted = tests(run.Tests)
 		}
@@ -157,7 +154,7 @@ func (r *Report) runs(b *bytes.Buffer) {
 		for j := range run.Applied {
 			applied += run.Applied[j].Times
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %.1f s | %s | %d |\n", run.Label, seed, exit, run.Seconds, counted, applied)
+		fmt.Fprintf(b, "| %s | %s | %.1f s | %s | %d |\n", run.Label, exit, run.Seconds, counted, applied)
 	}
 	b.WriteString("\n")
 }
@@ -185,7 +182,7 @@ func (r *Report) details(b *bytes.Buffer, run *Run) {
 		b.WriteString("\n")
 	}
 	t := &run.Traffic
-	fmt.Fprintf(b, "- Traffic: %s; %s up, %s down", trafficOr(t), Size(t.BytesUp), Size(t.BytesDown))
+	fmt.Fprintf(b, "- Traffic: %s; %s up, %s down", traffic(t), Size(t.BytesUp), Size(t.BytesDown))
 	if t.NotAffected > 0 {
 		fmt.Fprintf(b, "; %d not affected", t.NotAffected)
 	}
@@ -202,13 +199,6 @@ func (r *Report) details(b *bytes.Buffer, run *Run) {
 		fmt.Fprintf(b, "- Note: %s\n", plain(note))
 	}
 	b.WriteString("\n")
-}
-
-func trafficOr(t *tally.Traffic) string {
-	if t.Flows()+t.Open == 0 {
-		return "none"
-	}
-	return traffic(t)
 }
 
 func firstByte(b *bytes.Buffer, what string, t *tally.Times) {

@@ -161,7 +161,7 @@ func TestSummary(t *testing.T) {
 		"seed 8: fault dns has\nno effect here",
 		"2 tests fail only under faults: t::fragile, t::flaky (1 of 2 runs, seed 7)",
 		"1 test fails without faults, too: broken",
-		"not finished when the command was ended: t::hangs, t::after",
+		"seed 8: ended while t::hangs was running, if tests run one after the other; 1 test had not begun",
 	}
 	if diff := cmp.Diff(want, suiteRun(t).Summary()); diff != "" {
 		t.Error(diff)

@@ -51,12 +51,25 @@ func (r *Report) verdict() []string {
 	add("fail under faults", c.UnderFaults)
 	add("fail without faults, too", c.WithoutFaults)
 	for _, u := range c.Unfinished {
-		lines = append(lines, "not finished when the command was ended: "+join(u.Tests))
+		lines = append(lines, hung(&u))
 	}
 	if len(lines) == 0 && c.Baseline && len(r.underFaults()) > 0 && !r.Interrupted {
 		lines = append(lines, "no test fails under faults")
 	}
 	return lines
+}
+
+// hung says in which test a run was ended.
+func hung(u *suite.Unfinished) string {
+	where := "without faults"
+	if u.Faults {
+		where = fmt.Sprintf("seed %d", u.Seed)
+	}
+	text := fmt.Sprintf("%s: ended while %s was running, if tests run one after the other", where, u.Tests[0])
+	if more := len(u.Tests) - 1; more > 0 {
+		text += fmt.Sprintf("; %s had not begun", plural(more, "test"))
+	}
+	return text
 }
 
 func conjugate(n int, verb string) string {
@@ -142,7 +155,8 @@ func Effect(a *tally.Applied) string {
 	return text
 }
 
-func traffic(t *tally.Traffic) string {
+// Ended says which flows ended.
+func Ended(t *tally.Traffic) string {
 	var parts []string
 	for _, k := range []struct {
 		n    int
@@ -152,10 +166,20 @@ func traffic(t *tally.Traffic) string {
 			parts = append(parts, plural(k.n, k.what))
 		}
 	}
-	if t.Open > 0 {
-		parts = append(parts, fmt.Sprintf("%d not ended", t.Open))
+	if len(parts) == 0 {
+		return "none"
 	}
-	text := strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
+}
+
+func traffic(t *tally.Traffic) string {
+	text := Ended(t)
+	switch {
+	case t.Open > 0 && t.Flows() == 0:
+		text = plural(t.Open, "flow") + " that did not end"
+	case t.Open > 0:
+		text += fmt.Sprintf(", %d not ended", t.Open)
+	}
 	if t.Failed > 0 {
 		text += fmt.Sprintf(" (%d failed)", t.Failed)
 	}

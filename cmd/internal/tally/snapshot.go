@@ -33,8 +33,8 @@ type Traffic struct {
 	BytesDown   int64 `json:"bytes_down"`
 	// Statuses counts the HTTP statuses of exchanges.
 	Statuses map[string]int `json:"statuses,omitempty"`
-	// FirstByte is how long exchanges that did not fail waited for the first byte of the answer, and FirstByteRaw tunnels and
-	// connections; nil when there were none.
+	// FirstByte is how long exchanges that were in reach of the faults and did not fail waited for the first byte of the answer, and
+	// FirstByteRaw tunnels and connections; nil when there were none.
 	FirstByte    *Times `json:"first_byte,omitempty"`
 	FirstByteRaw *Times `json:"first_byte_raw,omitempty"`
 }

@@ -3,6 +3,7 @@
 package tally
 
 import (
+	"context"
 	"errors"
 	"net"
 	"slices"
@@ -175,7 +176,7 @@ func (t *Tally) completed(e event.Completed) []Effect {
 	case e.Err != nil:
 		s.Failed++
 		count(&t.errors, ErrorText(e.Err))
-	case e.TTFB > 0:
+	case e.TTFB > 0 && !e.Flow.Bypassed:
 		h := &t.answers.connections
 		if e.Flow.Kind == event.Exchange {
 			h = &t.answers.exchanges
@@ -207,6 +208,9 @@ func count(m *map[string]int, text string) {
 
 // ErrorText is an error without the addresses of the connection that it happened on: those differ each time.
 func ErrorText(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "the client left"
+	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		return op.Op + ": " + op.Err.Error()

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -43,10 +44,13 @@ func TestTally(t *testing.T) {
 		Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED),
 	}
 	exchange(3, 300*time.Millisecond, 502, fmt.Errorf("upstream: %w", refused), latency(50*time.Millisecond))
-	raw := &event.Flow{ID: 4, Kind: event.Connection, Bypassed: true}
+	raw := &event.Flow{ID: 4, Kind: event.Connection}
+	bypassed := &event.Flow{ID: 6, Kind: event.Tunnel, Bypassed: true}
 	tally.Add(event.Opened{Flow: raw})
 	tally.Add(event.Opened{Flow: &event.Flow{ID: 5, Kind: event.Tunnel}})
 	tally.Add(event.Completed{Flow: raw, TTFB: 5 * time.Millisecond})
+	tally.Add(event.Completed{Flow: bypassed, TTFB: 9 * time.Millisecond, Err: nil})
+	tally.Add(event.Completed{Flow: bypassed, Err: fmt.Errorf("x: %w", context.Canceled)})
 	tally.Add(event.Applied{Flow: raw, Fault: "latency", Index: 1, Bytes: 7, Detail: "buffer full"}) // after its end
 	tally.Add(event.Applied{Fault: "latency", Index: 1})
 	tally.Add(event.Applied{Fault: "latency", Index: 1, Bytes: 30, Continued: true})
@@ -57,7 +61,7 @@ func TestTally(t *testing.T) {
 	snapshot := tally.Snapshot()
 	wantSnapshot := Snapshot{
 		Traffic: Traffic{
-			Exchanges: 3, Connections: 2, Open: 1, Failed: 1, NotAffected: 2, BytesUp: 30, BytesDown: 300,
+			Exchanges: 3, Tunnels: 2, Connections: 2, Open: 1, Failed: 2, NotAffected: 2, BytesUp: 30, BytesDown: 300,
 			Statuses:     map[string]int{"200": 2, "502": 1},
 			FirstByte:    &Times{Count: 2, Mean: 150, P50: 100, P95: 200, P99: 200, Max: 200},
 			FirstByteRaw: &Times{Count: 1, Mean: 5, P50: 5, P95: 5, P99: 5, Max: 5},
@@ -69,13 +73,13 @@ func TestTally(t *testing.T) {
 				Bytes: 37, Details: map[string]int{"buffer full": 1},
 			},
 		},
-		Errors: []Error{{Text: "dial: connect: connection refused", Count: 1}},
+		Errors: []Error{{Text: "dial: connect: connection refused", Count: 1}, {Text: "the client left", Count: 1}},
 	}
 	near := cmp.Comparer(func(a, b float64) bool { return a == b || max(a, b)/min(a, b) < 1.011 })
 	if diff := cmp.Diff(wantSnapshot, snapshot, near); diff != "" {
 		t.Error(diff)
 	}
-	if snapshot.Traffic.Flows() != 5 {
+	if snapshot.Traffic.Flows() != 7 {
 		t.Error(snapshot.Traffic.Flows())
 	}
 	snapshot.Traffic.Statuses["200"] = 99

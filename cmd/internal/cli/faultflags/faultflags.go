@@ -4,6 +4,7 @@ package faultflags
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ func Add(cmd *cobra.Command) *Set {
 		flags := cli.FlagsOf(cmd, definition.Title+" Options")
 		enabled := new(bool)
 		flags.Bool(enabled, definition.Enable.Flag, definition.Enable.Env, usageOf(definition.Enable))
-		for _, field := range definition.Fields {
+		for _, field := range inOrder(definition.Fields) {
 			if field.Flag == "" {
 				continue
 			}
@@ -36,6 +37,23 @@ func Add(cmd *cobra.Command) *Set {
 		}
 	}
 	return &Set{flags: cmd.Flags()}
+}
+
+// last are the settings, common to all faults, that the help text shows behind a fault's own; side and direction stand before.
+var last = []string{"period", "probability", "match"}
+
+// inOrder sorts settings as a person asks for them: where, which way, how much, when, how often.
+func inOrder(fields []fault.Field) []fault.Field {
+	place := func(f fault.Field) int {
+		switch f.Name {
+		case "side":
+			return -2
+		case "direction":
+			return -1
+		}
+		return slices.Index(last, f.Name) + 1 // 0 for a fault's own
+	}
+	return slices.SortedStableFunc(slices.Values(fields), func(a, b fault.Field) int { return place(a) - place(b) })
 }
 
 // usageOf is a field's help text.
@@ -148,7 +166,7 @@ func (v *value) Type() string {
 		return strings.ToUpper(f.Name)
 	case f.Unit != "":
 		return strings.ToUpper(f.Unit)
-	case f.Type != "string":
+	case f.Type == "number", f.Type == "integer":
 		return "N"
 	case f.Name == "period":
 		return "SCHEDULE"

@@ -1,17 +1,21 @@
-// Package run is the command `fault run`: the proxy, with faults from flags, until it is stopped or its duration is over.
+// Package run is the command `fault run`: the proxy, with faults from flags, until it is stopped, its duration is over or the
+// command that it was started for has ended.
 package run
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
 	"github.com/fault-project/fault/cmd/internal/cli/faultflags"
+	"github.com/fault-project/fault/cmd/internal/runreport"
 	"github.com/fault-project/fault/proxyengine"
+	"github.com/fault-project/fault/proxyengine/control"
 	"github.com/fault-project/fault/proxyengine/fault"
 )
 
@@ -25,31 +29,51 @@ type Options struct {
 	Seed             uint64        // 0 is random
 	NoUI             bool
 	Tail             bool
+	Report           string // "" is none
+	APIAddress       string // "" is no control API
+	APIToken         string // "" is a random one
 	Faults           fault.List
+
+	// Command is what runs behind the proxy, with its arguments; none for the proxy alone. The rest is about it.
+	Command  []string
+	Repeat   int
+	Baseline bool
+	Timeout  time.Duration // of each run; 0 is none
+	JUnit    []string
 
 	f *cli.Factory
 }
+
+const long = `Run the proxy and inject faults into the traffic that goes through it, until Ctrl-C or for --duration.
+
+Send traffic through it with HTTP_PROXY and HTTPS_PROXY set to the proxy's address, or through a mapping ` +
+	`(--proxy PORT=UPSTREAM), which needs nothing of the application but another address.
+
+With a command behind --, the proxy runs for as long as the command does. The command has HTTP_PROXY and HTTPS_PROXY set (also in ` +
+	`small letters), FAULT_PROXY_URL, FAULT_MAPPING_PORT for each mapping, as HOST:PORT, and with --api-address FAULT_API_URL and ` +
+	`FAULT_API_TOKEN; its terminal, signals and exit code are passed through, and what fault says goes to stderr. ` +
+	`Faults and their schedules begin with it; --duration is then only what schedules take percentages of.`
 
 // New returns the command; runF, if not nil, replaces what it does.
 func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	o := &Options{f: f}
 	var faults *faultflags.Set
 	cmd := &cobra.Command{
-		Use:   "run [flags]",
+		Use:   "run [flags] [-- COMMAND [ARG]...]",
 		Short: "Run the proxy and inject faults into the traffic that goes through it",
-		Long: "Run the proxy and inject faults into the traffic that goes through it, until Ctrl-C or for --duration.\n\n" +
-			"Send traffic through it with HTTP_PROXY and HTTPS_PROXY set to the proxy's address, or through a mapping " +
-			"(--proxy PORT=UPSTREAM), which needs nothing of the application but another address.",
+		Long:  long,
 		Example: `  fault run --with-latency --latency-mean 300 --proxy 34000=https://example.com
   fault run --with-blackhole --blackhole-sched "start:30s,duration:10s" --duration 1m
-  fault run --with-jitter --jitter-amplitude 80 --upstream api.example.com`,
-		Args: cli.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  fault run --with-jitter --jitter-amplitude 80 --upstream api.example.com
+  fault run --with-latency --latency-mean 200 --proxy 15432=localhost:5432 -- pytest -q`,
+		Args: commandArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if o.Faults, err = faults.Specs(); err != nil {
 				return err
 			}
-			if err := o.validate(); err != nil {
+			o.Command = args
+			if err := o.validate(cmd); err != nil {
 				return err
 			}
 			if runF != nil {
@@ -58,9 +82,17 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 			return o.run(cmd.Context())
 		},
 	}
+	o.addFlags(cmd)
+	faults = faultflags.Add(cmd)
+	return cmd
+}
+
+func (o *Options) addFlags(cmd *cobra.Command) {
 	ui := cli.FlagsOf(cmd, "UI Options")
 	ui.Bool(&o.NoUI, "no-ui", "FAULT_PROXY_NO_UI", "print nothing at all")
 	ui.Bool(&o.Tail, "tail", "FAULT_PROXY_TAILING", "print a line for every connection and HTTP exchange that ends")
+	ui.String(&o.Report, "report", "FAULT_REPORT", "",
+		"write what the faults did to `FILE` at the end; its extension sets the form: .md, .json or .xml (JUnit)")
 	proxy := cli.FlagsOf(cmd, "Proxy Options")
 	proxy.String(&o.ProxyAddress, "proxy-address", "FAULT_PROXY_ADDRESS", cli.DefaultProxyAddress,
 		"listen for HTTP proxy traffic on `ADDRESS`")
@@ -72,23 +104,93 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 		"affect only HTTP proxy traffic to this `HOST`, HOST:PORT or URL ('*' is all); may be repeated; without it all is affected")
 	proxy.Duration(&o.Duration, "duration", "FAULT_PROXY_DURATION", "stop after `TIME` (10s, 1m30s, 2h; a bare number is seconds)")
 	proxy.Uint64(&o.Seed, "seed", "FAULT_SEED", 0, "draw the faults from this `SEED`; 0 takes a random one and prints it")
-	faults = faultflags.Add(cmd)
-	return cmd
+	api := cli.FlagsOf(cmd, "Control API Options")
+	api.String(&o.APIAddress, "api-address", "FAULT_API_ADDRESS", "",
+		"serve the control API, which changes faults and mappings while traffic flows, on `ADDRESS`, for example 127.0.0.1:8474")
+	api.String(&o.APIToken, "api-token", "FAULT_API_TOKEN", "",
+		"let in who sends this `TOKEN` (better given by the variable: everybody on this machine can see a command line); "+
+			"without it a random one is made and printed, \"none\" asks for none")
+	command := cli.FlagsOf(cmd, "Command Options")
+	command.Int(&o.Repeat, "repeat", "FAULT_REPEAT", 1, "run the command `N` times under faults, each time with the next seed")
+	command.Bool(&o.Baseline, "baseline", "FAULT_BASELINE",
+		"run the command once without faults first, to tell what fails only under faults")
+	command.Duration(&o.Timeout, "timeout", "FAULT_TIMEOUT",
+		"end a run of the command after `TIME`, as Ctrl-C would, and with exit code 124")
+	command.Strings(&o.JUnit, "junit", "FAULT_JUNIT",
+		"read the test results that the command writes as JUnit XML to `FILE`, or to files of this pattern; may be repeated")
 }
 
-func (o *Options) validate() error {
+// commandArgs takes a command, but only behind "--": a word that stands elsewhere is a mistake.
+func commandArgs(cmd *cobra.Command, args []string) error {
+	dash := cmd.ArgsLenAtDash()
+	switch {
+	case dash < 0 && len(args) > 0, dash > 0:
+		return cli.Usagef("put -- before a command that is to run behind the proxy: fault run [OPTIONS] -- COMMAND",
+			"%s takes no argument, got %q", cmd.CommandPath(), args[0])
+	case dash == 0 && len(args) == 0:
+		return cli.Usagef("for example: fault run --with-latency --latency-mean 200 -- pytest -q", "there is no command after --")
+	}
+	return nil
+}
+
+func (o *Options) validate(cmd *cobra.Command) error {
 	if o.DisableHTTPProxy && len(o.Proxies) == 0 {
 		return cli.Usagef("add --proxy PORT=UPSTREAM, or drop --disable-http-proxy", "there is nothing to listen on")
 	}
 	if o.NoUI && o.Tail {
 		return cli.Usagef("use one of them", "--tail prints traffic and --no-ui prints nothing")
 	}
+	if o.Report != "" {
+		if err := runreport.CheckPath(o.Report); err != nil {
+			return cli.Usagef("", "--report: %w", err)
+		}
+	}
+	if err := o.validateCommand(cmd); err != nil {
+		return err
+	}
 	config, err := o.config()
 	if err != nil {
 		return err
 	}
-	if _, err := proxyengine.New(config); err != nil {
+	engine, err := proxyengine.New(config)
+	if err != nil {
 		return cli.Usagef("", "%w", err)
+	}
+	return o.validateAPI(cmd, engine)
+}
+
+func (o *Options) validateAPI(cmd *cobra.Command, engine *proxyengine.Engine) error {
+	if o.APIAddress == "" {
+		if cli.OnCommandLine(cmd.Flags().Lookup("api-token")) {
+			return cli.Usagef("add --api-address ADDRESS", "--api-token has no effect without --api-address")
+		}
+		return nil
+	}
+	if o.NoUI && o.APIToken == "" && len(o.Command) == 0 {
+		return cli.Usagef("give one with FAULT_API_TOKEN", "--no-ui does not print the token that --api-address makes")
+	}
+	if _, err := control.New(control.Options{Engine: engine, Address: o.APIAddress, Token: o.APIToken}); err != nil {
+		return cli.Usagef("", "--api-address: %w", err)
+	}
+	return nil
+}
+
+// validateCommand checks what only makes sense with a command.
+func (o *Options) validateCommand(cmd *cobra.Command) error {
+	if len(o.Command) == 0 {
+		for _, name := range []string{"repeat", "baseline", "timeout", "junit"} {
+			if flag := cmd.Flags().Lookup(name); cli.OnCommandLine(flag) {
+				return cli.Usagef("add -- COMMAND", "--%s has no effect without a command", name)
+			}
+		}
+		return nil
+	}
+	if o.Repeat < 1 {
+		return cli.Usagef("", "invalid value \"%d\" for --repeat: it must be 1 or more", o.Repeat)
+	}
+	if o.Baseline && len(o.Faults) == 0 && o.APIAddress == "" {
+		return cli.Usagef("add a fault, such as --with-latency --latency-mean 200",
+			"--baseline has nothing to compare with: no fault is turned on")
 	}
 	return nil
 }
@@ -127,30 +229,17 @@ func (o *Options) config() (proxyengine.Config, error) {
 }
 
 func (o *Options) run(ctx context.Context) error {
-	config, err := o.config()
-	if err != nil {
-		return err
+	if o.Report != "" {
+		if info, err := os.Stat(filepath.Dir(o.Report)); err != nil || !info.IsDir() {
+			return cli.Failf("give --report a path that can be written", "--report: there is no folder %s", filepath.Dir(o.Report))
+		}
 	}
-	screen := newScreen(o)
-	config.Sink = screen.sink
-	engine, err := proxyengine.New(config)
-	if err != nil {
-		return err
+	// A seed that a person can type again.
+	for o.Seed == 0 {
+		o.Seed = uint64(rand.Uint32N(1_000_000))
 	}
-	if err := engine.Start(ctx); err != nil {
-		return err
+	if len(o.Command) > 0 {
+		return o.runCommand(ctx)
 	}
-	screen.prelude(engine)
-	if o.Duration > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, o.Duration)
-		defer stop()
-	}
-	screen.start()
-	err = engine.Run(ctx)
-	screen.finish()
-	if err != nil && !errors.Is(err, context.Cause(ctx)) {
-		return fmt.Errorf("the proxy stopped: %w", err)
-	}
-	return nil // being told to end is how it ends
+	return o.runProxy(ctx)
 }

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
-	"github.com/fault-project/fault/proxyengine/event"
 	"github.com/fault-project/fault/proxyengine/fault"
 )
 
@@ -31,13 +31,11 @@ func parse(t *testing.T, args string, env map[string]string) (*Options, error) {
 		got = o
 		return nil
 	})
-	if err := cmd.ParseFlags(strings.Fields(args)); err != nil {
-		return nil, cli.FlagError(cmd, err)
-	}
-	if err := cli.ApplyEnv(cmd, lookup); err != nil {
-		return nil, err
-	}
-	if err := cmd.RunE(cmd, nil); err != nil {
+	cmd.SetArgs(strings.Fields(args))
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetFlagErrorFunc(cli.FlagError)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return cli.ApplyEnv(cmd, lookup) }
+	if err := cmd.Execute(); err != nil {
 		return nil, err
 	}
 	got.f = nil
@@ -51,13 +49,14 @@ func TestOptions(t *testing.T) {
 		want       Options
 		faults     string // as JSON
 	}{
-		{name: "defaults", want: Options{ProxyAddress: "127.0.0.1:3180"}, faults: "[]"},
+		{name: "defaults", want: Options{ProxyAddress: "127.0.0.1:3180", Repeat: 1}, faults: "[]"},
 		{
 			name: "everything",
-			args: "--proxy-address :1 --proxy 2=http://a --proxy 3=b:4 --upstream a --upstream b:1 --duration 1m --seed 9 --tail",
+			args: "--proxy-address :1 --proxy 2=http://a --proxy 3=b:4 --upstream a --upstream b:1 --duration 1m --seed 9 --tail --report r.xml " +
+				"--api-address 127.0.0.1:8474 --api-token secret",
 			want: Options{
 				ProxyAddress: ":1", Proxies: []string{"2=http://a", "3=b:4"}, Upstreams: []string{"a", "b:1"}, Duration: time.Minute,
-				Seed: 9, Tail: true,
+				Seed: 9, Tail: true, Report: "r.xml", APIAddress: "127.0.0.1:8474", APIToken: "secret", Repeat: 1,
 			},
 			faults: "[]",
 		},
@@ -68,11 +67,13 @@ func TestOptions(t *testing.T) {
 				"FAULT_DISABLE_HTTP_PROXY": "true", "FAULT_PROXY_NO_UI": "1", "FAULT_SEED": "3", "FAULT_WITH_LATENCY": "true",
 				"FAULT_LATENCY_MEAN": "300", "FAULT_LATENCY_STANDARD_DEVIATION": "20", "FAULT_LATENCY_PER_READ_WRITE": "true",
 				"FAULT_LATENCY_SIDE": "client", "FAULT_LATENCY_DIRECTION": "egress", "FAULT_LATENCY_SCHED": "start:1s,duration:2s",
-				"FAULT_JITTER_FREQ": "8",
+				"FAULT_JITTER_FREQ": "8", "FAULT_REPORT": "r.md", "FAULT_API_ADDRESS": "8474", "FAULT_API_TOKEN": "none", "FAULT_REPEAT": "3",
+				"FAULT_BASELINE": "true", "FAULT_TIMEOUT": "5s", "FAULT_JUNIT": "a.xml,b.xml",
 			},
 			want: Options{
 				ProxyAddress: "1.2.3.4:5", Proxies: []string{"2=http://a", "3=b:4"}, Upstreams: []string{"a", "b"}, Duration: 90 * time.Second,
-				DisableHTTPProxy: true, NoUI: true, Seed: 3,
+				DisableHTTPProxy: true, NoUI: true, Seed: 3, Report: "r.md", APIAddress: "8474", APIToken: "none",
+				Repeat: 3, Baseline: true, Timeout: 5 * time.Second, JUnit: []string{"a.xml", "b.xml"},
 			},
 			faults: `[{"type":"latency","side":"client","distribution":"normal","mean":300,"stddev":20,"scope":"chunk",` +
 				`"direction":"egress","period":"start:1s,duration:2s"}]`,
@@ -81,14 +82,14 @@ func TestOptions(t *testing.T) {
 			name:   "a flag beats the environment",
 			args:   "--with-latency --latency-mean 5 --latency-stddev 0",
 			env:    map[string]string{"FAULT_LATENCY_MEAN": "300", "FAULT_WITH_LATENCY": "false"},
-			want:   Options{ProxyAddress: "127.0.0.1:3180"},
+			want:   Options{ProxyAddress: "127.0.0.1:3180", Repeat: 1},
 			faults: `[{"type":"latency","side":"server","distribution":"normal","mean":5,"stddev":0,"direction":"ingress"}]`,
 		},
 		{
 			name: "several faults, in the order of composition",
 			args: "--with-jitter --with-latency --latency-distribution pareto_normal --latency-mean 1 --latency-stddev 1 --latency-shape 2 " +
 				"--latency-scale 3 --with-blackhole --blackhole-sched start:5%,duration:10% --duration 10s",
-			want: Options{ProxyAddress: "127.0.0.1:3180", Duration: 10 * time.Second},
+			want: Options{ProxyAddress: "127.0.0.1:3180", Repeat: 1, Duration: 10 * time.Second},
 			faults: `[{"type":"blackhole","side":"server","direction":"ingress","period":"start:5%,duration:10%"},` +
 				`{"type":"latency","side":"server","distribution":"paretonormal","mean":1,"stddev":1,"shape":2,"scale":3,"direction":"ingress"},` +
 				`{"type":"jitter","side":"server","amplitude":20,"frequency":5,"direction":"ingress"}]`,
@@ -101,6 +102,9 @@ func TestOptions(t *testing.T) {
 			}
 			faults := got.Faults
 			got.Faults = nil
+			if len(got.Command) == 0 {
+				got.Command = nil
+			}
 			if !reflect.DeepEqual(*got, tc.want) {
 				t.Errorf("got  %+v\nwant %+v", *got, tc.want)
 			}
@@ -155,6 +159,21 @@ func TestUsageErrors(t *testing.T) {
 		{args: "--proxy-address nowhere:x", want: "proxy address"},
 		{args: "--duration -3s", want: "--duration"},
 		{args: "--disable-http-proxy", want: "nothing to listen on"},
+		{args: "pytest -q", want: "unknown option -q"},
+		{args: "pytest", want: `run takes no argument, got "pytest"`},
+		{args: "x -- pytest", want: `run takes no argument, got "x"`},
+		{args: "--", want: "there is no command after --"},
+		{args: "--repeat 3", want: "--repeat has no effect without a command"},
+		{args: "--baseline", want: "--baseline has no effect without a command"},
+		{args: "--timeout 3", want: "--timeout has no effect without a command"},
+		{args: "--junit x.xml", want: "--junit has no effect without a command"},
+		{args: "--repeat 0 -- true", want: `invalid value "0" for --repeat: it must be 1 or more`},
+		{args: "--baseline -- true", want: "--baseline has nothing to compare with"},
+		{args: "--report r.html", want: `--report: "r.html" has no extension of a report`},
+		{args: "--api-token x", want: "--api-token has no effect without --api-address"},
+		{args: "--api-address x:y:z", want: `--api-address: control API address "x:y:z"`},
+		{args: "--api-address 0.0.0.0:1", want: "--api-address: control API on 0.0.0.0:1: other machines reach that address"},
+		{args: "--api-address 8474 --no-ui", want: "--no-ui does not print the token"},
 		{args: "--tail --no-ui", want: "--tail prints traffic"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
@@ -196,54 +215,17 @@ func TestEveryFaultHasFlags(t *testing.T) {
 	})
 }
 
-func TestScreen(t *testing.T) {
-	var out bytes.Buffer
-	o := &Options{Tail: true, f: &cli.Factory{Streams: cli.Streams{Out: &out}}}
-	s := newScreen(o)
-	s.start()
-	began := time.Now()
-	flow := &event.Flow{Kind: event.Exchange, Method: "GET", URL: "http://h/\x1b[2J\nfake", Start: began}
-	s.sink(event.FaultsChanged{Offset: 0, Active: []string{"not scheduled: not worth a line"}})
-	s.sink(event.FaultsChanged{Offset: 61250 * time.Millisecond, Active: []string{"Latency: x", "Jitter: y"}})
-	s.sink(event.FaultsChanged{Offset: 70 * time.Second})
-	s.sink(event.Applied{Index: 1, Fault: "latency", Delay: 100 * time.Millisecond})
-	s.sink(event.Applied{Index: 1, Fault: "latency", Delay: 200 * time.Millisecond})
-	s.sink(event.Applied{Index: 0, Fault: "blackhole", Bytes: 2_000_000})
-	s.sink(event.Applied{Index: 0, Fault: "blackhole", Bytes: 500_000, Continued: true})
-	s.sink(event.Completed{Flow: flow, At: began.Add(1500 * time.Millisecond), Status: 502, Up: 12, Down: 3_000, Err: errors.New("refused")})
-	s.sink(event.Completed{Flow: &event.Flow{Kind: event.Connection, Target: "db:5432", Start: began, Bypassed: true}, At: began})
-	s.sink(event.Notice{Text: "no effect here"})
-	s.finish()
-	s.sink(event.Notice{Text: "too late"})
-	got := out.String()
-	for _, want := range []string{
-		"[01:01.3] active: Latency: x · Jitter: y\n",
-		"[01:10.0] no fault is active\n",
-		"GET http://h/ [2J fake 502 1.5s ↑12 B ↓3.0 KB error: refused\n",
-		"connection db:5432 0s ↑0 B ↓0 B (not affected)\n",
-		"note: no effect here\n",
-		"Traffic     1 HTTP exchanges, 0 tunnels, 1 connections; 12 B up, 3.0 KB down; 1 failed, 1 not affected\n",
-		"blackhole   applied 1 times, 2.5 MB withheld\nlatency     applied 2 times, mean delay 150.0 ms\n",
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, got)
+// A person looks for where and which way first, and for when and how often last.
+func TestOrderOfFaultFlags(t *testing.T) {
+	cmd := New(&cli.Factory{}, nil)
+	var names []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if cli.HeadingOf(flag) == "Blackhole Options" {
+			names = append(names, strings.TrimPrefix(flag.Name, "blackhole-"))
 		}
-	}
-	if strings.Contains(got, "not worth") || strings.Contains(got, "too late") {
-		t.Errorf("too much in\n%s", got)
-	}
-}
-
-// A terminal that does not read never blocks the data path.
-func TestScreenNeverBlocks(t *testing.T) {
-	var out bytes.Buffer
-	s := newScreen(&Options{f: &cli.Factory{Streams: cli.Streams{Out: &out}}})
-	for range 2000 {
-		s.sink(event.Notice{Text: "again"})
-	}
-	s.start()
-	s.finish()
-	if !strings.Contains(out.String(), "976 lines were dropped") {
-		t.Errorf("summary:\n%s", out.String()[max(0, out.Len()-300):])
+	})
+	want := []string{"with-blackhole", "side", "direction", "heal", "sched", "probability", "match"}
+	if !reflect.DeepEqual(names, want) {
+		t.Errorf("%v", names)
 	}
 }

@@ -52,7 +52,7 @@ func NewRun(f *cli.Factory, runF cli.RunFunc[RunOptions]) *cobra.Command {
 	flags.String(&o.Scenario, "scenario", "FAULT_SCENARIO", "", "run this `FILE` (YAML or JSON), or all YAML files of this directory")
 	flags.String(&o.Result, "result", "FAULT_SCENARIO_RESULTS_PATH", "results.json", "write every call and its measurements to `FILE`")
 	flags.String(&o.Report, "report", "FAULT_SCENARIO_REPORT_PATH", "report.md",
-		"write the report to `FILE`; its extension sets the form: .md, .json or .yaml")
+		"write the report to `FILE`; its extension sets the form: .md, .json, .yaml, .html or .xml (JUnit)")
 	flags.Uint64(&o.Seed, "seed", "FAULT_SEED", 0, "draw the faults from this `SEED`; 0 takes a random one, which the results name")
 	proxy := cli.FlagsOf(cmd, "Proxy Options")
 	proxy.String(&o.ProxyAddress, "proxy-address", "FAULT_SCENARIO_PROXY_ADDR", cli.DefaultProxyAddress,
