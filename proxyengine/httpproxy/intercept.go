@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
@@ -216,6 +217,8 @@ func distrust(err error) (reason string, refuses bool) {
 	reason = tcpproxy.Reason(err)
 	op, ok := errors.AsType[*net.OpError](err)
 	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "it closed the connection", true // as Node does
 	case ok && op.Op == "remote error":
 		return reason, true
 	case ok && op.Op == "local error" && strings.Contains(reason, "bad record MAC"):

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,7 +48,9 @@ func TestDistrust(t *testing.T) {
 		{&net.OpError{Op: "remote error", Err: tls.AlertError(48)}, "tls: unknown certificate authority", true},
 		{&net.OpError{Op: "local error", Err: tls.AlertError(20)}, "unreadable alert", true},
 		{&net.OpError{Op: "local error", Err: tls.AlertError(10)}, "tls: unexpected message", false},
-		{io.EOF, "EOF", false},
+		{io.EOF, "it closed the connection", true},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "it closed the connection", true},
+		{context.DeadlineExceeded, "no answer in time", false},
 	} {
 		if reason, refuses := distrust(tc.err); reason != tc.reason || refuses != tc.want {
 			t.Errorf("%v: %q, %t", tc.err, reason, refuses)
