@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -134,21 +136,28 @@ func fetch() {
 	fmt.Printf("%d %s after %d00ms\n", response.StatusCode, strings.TrimSpace(string(body)), time.Since(began)/(100*time.Millisecond))
 }
 
-// TestScripts runs testdata/script/*.txtar. Each script finds an HTTP server at $UPSTREAM (host:port), an address that nothing
-// listens on in $FREE, and one that is taken in $TAKEN.
+// TestScripts runs testdata/script/*.txtar. Each script finds an HTTP server at $UPSTREAM (host:port), an HTTPS server at $SECURE whose
+// authority is in the file $SECURECA, an address that nothing listens on in $FREE, and one that is taken in $TAKEN.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/fail" {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 				fmt.Fprintf(w, "hello %s\n", r.URL.Path)
-			}))
+			})
+			upstream, secure := httptest.NewServer(hello), httptest.NewTLSServer(hello)
 			env.Defer(upstream.Close)
+			env.Defer(secure.Close)
+			secureCA := filepath.Join(env.WorkDir, "secure.pem")
+			certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+			if err := os.WriteFile(secureCA, certificate, 0o600); err != nil {
+				return err
+			}
 			taken, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err
@@ -160,6 +169,8 @@ func TestScripts(t *testing.T) {
 			}
 			_, freePort, _ := net.SplitHostPort(free)
 			env.Setenv("UPSTREAM", strings.TrimPrefix(upstream.URL, "http://"))
+			env.Setenv("SECURE", strings.TrimPrefix(secure.URL, "https://"))
+			env.Setenv("SECURECA", secureCA)
 			env.Setenv("TAKEN", taken.Addr().String())
 			env.Setenv("FREE", free)
 			env.Setenv("FREEPORT", freePort)

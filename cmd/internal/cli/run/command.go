@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
 	"github.com/fault-project/fault/cmd/internal/runreport"
@@ -53,6 +54,15 @@ func (o *Options) runCommand(ctx context.Context) error {
 	if o.NoUI {
 		c.say = io.Discard
 	}
+	trusted, forget, err := o.HTTPS.trust(o.f.Environ())
+	if err != nil {
+		return err
+	}
+	defer forget()
+	if o.HTTPS.authority != nil {
+		c.trusted = trusted
+		fmt.Fprintf(c.say, "fault: intercepts %s\n", o.HTTPS.describe())
+	}
 	failed := c.all(ctx, o.rounds())
 	if len(c.report.Runs) == 0 {
 		return failed
@@ -91,6 +101,7 @@ type commander struct {
 	o       *Options
 	path    string
 	signals chan os.Signal
+	trusted []string  // variables that say which authorities to trust
 	say     io.Writer // for people
 	report  *runreport.Report
 	tests   []suite.Run
@@ -194,9 +205,9 @@ func (c *commander) behind(ctx context.Context, s *session) (exit *runreport.Exi
 		gone()
 	}()
 	o := c.o
-	var extra []string
+	extra := slices.Clone(c.trusted)
 	if s.api != nil {
-		extra = []string{"FAULT_API_URL=" + s.apiURL(), "FAULT_API_TOKEN=" + s.api.Token()}
+		extra = append(extra, "FAULT_API_URL="+s.apiURL(), "FAULT_API_TOKEN="+s.api.Token())
 	}
 	env := proxied(o.f.Environ(), s.engine.ProxyAddr(), s.mappings, s.engine.MappingAddrs(), extra...)
 	program := &child{

@@ -32,6 +32,7 @@ type Options struct {
 	Report           string // "" is none
 	APIAddress       string // "" is no control API
 	APIToken         string // "" is a random one
+	HTTPS            HTTPS
 	Faults           fault.List
 
 	// Command is what runs behind the proxy, with its arguments; none for the proxy alone. The rest is about it.
@@ -51,7 +52,8 @@ Send traffic through it with HTTP_PROXY and HTTPS_PROXY set to the proxy's addre
 
 With a command behind --, the proxy runs for as long as the command does. The command has HTTP_PROXY and HTTPS_PROXY set (also in ` +
 	`small letters), FAULT_PROXY_URL, FAULT_MAPPING_PORT for each mapping, as HOST:PORT, and with --api-address FAULT_API_URL and ` +
-	`FAULT_API_TOKEN; its terminal, signals and exit code are passed through, and what fault says goes to stderr. ` +
+	`FAULT_API_TOKEN, with --tls-intercept SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS; ` +
+	`its terminal, signals and exit code are passed through, and what fault says goes to stderr. ` +
 	`Faults and their schedules begin with it; --duration is then only what schedules take percentages of.`
 
 // New returns the command; runF, if not nil, replaces what it does.
@@ -104,6 +106,7 @@ func (o *Options) addFlags(cmd *cobra.Command) {
 		"affect only HTTP proxy traffic to this `HOST`, HOST:PORT or URL ('*' is all); may be repeated; without it all is affected")
 	proxy.Duration(&o.Duration, "duration", "FAULT_PROXY_DURATION", "stop after `TIME` (10s, 1m30s, 2h; a bare number is seconds)")
 	proxy.Uint64(&o.Seed, "seed", "FAULT_SEED", 0, "draw the faults from this `SEED`; 0 takes a random one and prints it")
+	o.HTTPS.addFlags(cmd)
 	api := cli.FlagsOf(cmd, "Control API Options")
 	api.String(&o.APIAddress, "api-address", "FAULT_API_ADDRESS", "",
 		"serve the control API, which changes faults and mappings while traffic flows, on `ADDRESS`, for example 127.0.0.1:8474")
@@ -219,6 +222,9 @@ func (o *Options) config() (proxyengine.Config, error) {
 	if c.Program.Upstreams, err = proxyengine.ParseUpstreams(o.Upstreams); err != nil {
 		return c, cli.Usagef("for example --upstream example.com", "--upstream: %w", err)
 	}
+	if err := o.HTTPS.configure(&c); err != nil {
+		return c, err
+	}
 	for _, spec := range o.Faults {
 		if o.Duration == 0 && spec.Common().Schedule.Relative() {
 			return c, cli.Usagef("add --duration TIME", "the schedule %q of %s has percentages, which need a --duration",
@@ -233,6 +239,9 @@ func (o *Options) run(ctx context.Context) error {
 		if info, err := os.Stat(filepath.Dir(o.Report)); err != nil || !info.IsDir() {
 			return cli.Failf("give --report a path that can be written", "--report: there is no folder %s", filepath.Dir(o.Report))
 		}
+	}
+	if err := o.HTTPS.load(len(o.Command) > 0); err != nil {
+		return err
 	}
 	// A seed that a person can type again.
 	for o.Seed == 0 {

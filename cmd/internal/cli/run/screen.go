@@ -87,6 +87,9 @@ func (s *screen) prelude(session *session) {
 		}
 		s.write(entry("Control API", span{url, bold}, span{token, plain}))
 	}
+	if s.o.HTTPS.authority != nil {
+		s.write(entry("Intercepts", span{s.o.HTTPS.describe(), bold}))
+	}
 	upstreams := "all"
 	if len(s.o.Upstreams) > 0 {
 		upstreams = strings.Join(s.o.Upstreams, ", ")
