@@ -25,7 +25,7 @@ type HTTPBody struct {
 	Replace string `key:"replace" usage:"content instead of the upstream's"`
 
 	// Patch puts values into a JSON document, which is read to its end before the response goes on; see MaxPatch.
-	Patch Patch `key:"patch" usage:"values to put into JSON content: 'PATH=VALUE' as in '$.items[0].price=null', or a JSON object of several"`
+	Patch Patch `key:"patch" usage:"values to put into JSON content: 'PATH=VALUE' like '$.items[0].price=null', or a JSON object"`
 
 	// Truncate is how many bytes are left of the content, not counting what compression saves.
 	Truncate *int `key:"truncate" min:"0" max:"1099511627776" unit:"bytes" usage:"cut the content after so many"`
