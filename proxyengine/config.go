@@ -15,6 +15,7 @@ import (
 
 	"github.com/fault-project/fault/proxyengine/event"
 	"github.com/fault-project/fault/proxyengine/fault"
+	"github.com/fault-project/fault/proxyengine/httpproxy"
 )
 
 // DefaultDrain is how long open connections may finish when Config.Drain is 0.
@@ -35,6 +36,10 @@ type Config struct {
 	Sink event.Sink
 	// Drain is how long open connections may go on when Run is told to end; 0 means DefaultDrain, a negative value not at all.
 	Drain time.Duration
+	// HTTPUpstreamOverride, if not "", is [scheme://]host:port, with http or https: the exchanges of the HTTP proxy go there, whatever
+	// they are meant for, with the Host of that upstream. Without a scheme that of the request holds. Which of them faults act on,
+	// and what events say, is about what they were meant for. Tunnels, unless they are opened, and mappings go where they do.
+	HTTPUpstreamOverride string
 	// Intercept opens tunnels of the HTTP proxy; the zero value opens none.
 	Intercept Intercept
 	// UpstreamRoots are the authorities whose certificates are taken from upstreams; nil means those of the system.
@@ -124,6 +129,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Intercept.Certificate != nil && c.ProxyAddress == "" {
 		return c, errors.New("there is no HTTP proxy whose tunnels could be opened; give it an address")
 	}
+	if _, err := parseOverride(c.HTTPUpstreamOverride); err != nil {
+		return c, err
+	}
 	c.Mappings = slices.Clone(c.Mappings)
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64()
@@ -135,6 +143,29 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// parseOverride parses [scheme://]host:port; a known scheme's port may be left out. "" is none.
+func parseOverride(s string) (httpproxy.Override, error) {
+	var o httpproxy.Override
+	if s == "" {
+		return o, nil
+	}
+	rest := s
+	var std uint16
+	if name, after, found := strings.Cut(s, "://"); found {
+		p, known := protocolNamed(strings.ToLower(name))
+		if !known || !p.http {
+			return o, fmt.Errorf("upstream override %q: write http:// or https://, or no scheme at all", s)
+		}
+		o.Scheme, std, rest = p.name, p.port, strings.TrimSuffix(after, "/")
+	}
+	host, port, err := parseTarget(rest, std)
+	if err != nil {
+		return o, fmt.Errorf("upstream override: %w", err)
+	}
+	o.Target = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	return o, nil
 }
 
 // listenAddress completes a port alone to an address of this machine.

@@ -120,7 +120,12 @@ func (e *Engine) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		server := httpproxy.New(httpproxy.Config{Env: e.env, TLS: e.tls, Intercept: e.intercept()})
+		override, err := parseOverride(e.cfg.HTTPUpstreamOverride)
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		server := httpproxy.New(httpproxy.Config{Env: e.env, TLS: e.tls, Intercept: e.intercept(), Override: override})
 		proxy = &door{ln: ln, addr: addrPort(ln), server: server}
 	}
 	mappings, err := e.bindAll(ctx, e.cfg.Mappings)

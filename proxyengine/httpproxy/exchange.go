@@ -59,7 +59,6 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	path := x.flow.Faults().Path()
 	x.up = stream.NewReader(ctx, &x.request, stream.Up, path, s.cfg.Stream)
 	x.down = stream.NewReader(ctx, &x.answer, stream.Down, path, s.cfg.Stream)
-	x.multiplexed = s.transport.multiplexes(x)
 	x.flow.Faults().OnChange(func() { x.up.Poke(); x.down.Poke() })
 	defer func() {
 		x.w.finish()
@@ -159,6 +158,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 		if v, ok := pr.In.Header[k]; ok && !strings.Contains(named, strings.ToLower(k)) {
 			out.Header[k] = v
 		}
+	}
+	if x.forwards() {
+		via(out.Header, pr.In.ProtoMajor, pr.In.ProtoMinor)
 	}
 	if len(pr.In.Trailer) > 0 {
 		x.outTrailer = make(http.Header, len(pr.In.Trailer))
@@ -275,9 +277,6 @@ func (x *exchange) spoil(resp *http.Response) *http.Response {
 func (x *exchange) passRequest(out *http.Request) error {
 	n := requestHeadSize(out)
 	if out.Body == nil {
-		if lacksBody(out.Method) && !x.multiplexed {
-			out.Body = empty{}
-		}
 		return x.up.Head(n, true)
 	}
 	x.request.attach(n, out.Body)
@@ -293,6 +292,9 @@ func (x *exchange) passRequest(out *http.Request) error {
 
 // passResponse lets the head of the response pass the faults, and prepares its body to.
 func (x *exchange) passResponse(resp *http.Response) (*http.Response, error) {
+	if x.forwards() {
+		via(resp.Header, resp.ProtoMajor, resp.ProtoMinor)
+	}
 	n := responseHeadSize(resp.StatusCode, resp.Header)
 	out := *resp
 	hasBody := resp.Body != http.NoBody && resp.StatusCode != http.StatusSwitchingProtocols

@@ -80,7 +80,7 @@ func TestHTTPBodyOnTheWire(t *testing.T) {
 				f := serve(t, nil)
 				f.wrong(t, list...)
 				got := f.conversation(t, c.method+" http://"+addr+"/ HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
-				want := strings.Replace(c.want, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+				want := strings.Replace(c.want, "\r\n\r\n", "\r\nVia: 1.1 fault\r\nConnection: close\r\n\r\n", 1)
 				if !sameMessage(rechunked(got), rechunked(want)) {
 					t.Errorf("got %q, want %q", got, want)
 				}

@@ -39,6 +39,8 @@ type Config struct {
 	TLS *tls.Config
 	// Intercept, if not nil, opens tunnels; not for a mapping.
 	Intercept *Intercept
+	// Override is where exchanges go instead, also those of tunnels that are opened; not for a mapping.
+	Override Override
 }
 
 // Server serves one listener.
@@ -75,11 +77,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	server := &http.Server{
 		Handler:                      s,
+		Protocols:                    new(http.Protocols),
 		BaseContext:                  func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout:            headTimeout,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the upstream
 		ErrorLog:                     s.proxy.ErrorLog,
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	var failure error
 	served := make(chan struct{})
 	go func() {
@@ -142,6 +147,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	info.Target, info.URL = to.address, to.display(r.URL)
+	if to, refusal = s.overridden(to); refusal != nil {
+		refusal.write(w)
+		return
+	}
+	if s.cfg.Mapping == "" && openedBy(r) == nil && lastHop(w, r) {
+		return
+	}
 	s.exchange(w, r, info, to)
 }
 

@@ -33,7 +33,7 @@ func TestRequestArrivesAsItWasSent(t *testing.T) {
 			}
 			want := http.Header{
 				"X-Forwarded-For": {"1.2.3.4"}, "Forwarded": {"for=1.2.3.4"}, "X-Multi": {"a", "b"}, "Accept-Encoding": {"br"},
-				"Te": {"trailers"},
+				"Te": {"trailers"}, "Via": {"1.1 fault"},
 			}
 			if !maps.EqualFunc(got.Header, want, slices.Equal) {
 				t.Errorf("header %v, want %v", got.Header, want)
@@ -78,7 +78,7 @@ func TestResponseArrivesAsItWasSent(t *testing.T) {
 		ln := script(t, func(c net.Conn, r *http.Request) { io.WriteString(c, raw) })
 		both(t, nil, func(t *testing.T, f *fixture) {
 			got := f.conversation(t, "GET http://"+ln+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-			want := strings.Replace(raw, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+			want := strings.Replace(raw, "\r\n\r\n", "\r\nVia: 1.1 fault\r\nConnection: close\r\n\r\n", 1)
 			if !sameMessage(got, want) {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}

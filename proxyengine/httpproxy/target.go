@@ -40,6 +40,9 @@ func (d destination) pool() string {
 	return net.JoinHostPort(d.name+"|"+host, port) // "|" is in no name
 }
 
+// server names the server that requests go to: what pool names, with the scheme.
+func (d destination) server() string { return d.scheme + "://" + d.pool() }
+
 // display is the request's URL as events show it: without user information and query, which may hold secrets.
 func (d destination) display(u *url.URL) string {
 	return d.scheme + "://" + d.host + u.EscapedPath()
@@ -63,6 +66,9 @@ func (s *Server) destination(r *http.Request) (destination, *refusal) {
 			}
 		}
 		return newDestination(s.cfg.Scheme, s.cfg.Target)
+	}
+	if authority, ok := s.origin(r); ok {
+		return newDestination("http", authority)
 	}
 	switch {
 	case r.URL.Host == "":

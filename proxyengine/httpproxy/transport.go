@@ -46,7 +46,9 @@ type transport struct {
 	// multiplexed speaks HTTP/2 with upstreams that do, for clients that do. Nothing is sent twice there, either: HTTP/2 repeats
 	// what the upstream says it has not looked at (RFC 9113, section 8.7).
 	multiplexed *http.Transport
-	// versions remembers which upstreams do, by what goes into the URL of a request: a bool.
+	// clear is the same without TLS.
+	clear *http.Transport
+	// versions remembers which upstreams do, by [destination.server]: a bool.
 	versions sync.Map
 }
 
@@ -69,6 +71,10 @@ func newTransport(cfg Config) *transport {
 	t.multiplexed.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return t.dialTLS(ctx, "h2", "http/1.1")
 	}
+	t.clear = t.pooled.Clone()
+	t.clear.Protocols = new(http.Protocols)
+	t.clear.Protocols.SetUnencryptedHTTP2(true)
+	t.clear.DialContext = t.dialH2C
 	return t
 }
 
@@ -76,6 +82,7 @@ func (t *transport) close() {
 	t.pooled.CloseIdleConnections()
 	t.single.CloseIdleConnections()
 	t.multiplexed.CloseIdleConnections()
+	t.clear.CloseIdleConnections()
 }
 
 // dial connects for an exchange.
@@ -107,7 +114,7 @@ func (t *transport) dialTLS(ctx context.Context, protocols ...string) (net.Conn,
 	}
 	below.shared = conn.ConnectionState().NegotiatedProtocol == "h2"
 	if len(protocols) > 1 {
-		t.versions.Store(x.to.pool(), below.shared)
+		t.versions.Store(x.to.server(), below.shared)
 	}
 	return conn, nil
 }
@@ -139,10 +146,10 @@ func (t *transport) secure(ctx context.Context, below *upstreamConn, name string
 
 // multiplexes says whether the exchange goes by way of HTTP/2, as far as is known.
 func (t *transport) multiplexes(x *exchange) bool {
-	if x.in.ProtoMajor != 2 || x.to.scheme != "https" {
+	if x.in.ProtoMajor != 2 {
 		return false
 	}
-	speaks, known := t.versions.Load(x.to.pool())
+	speaks, known := t.versions.Load(x.to.server())
 	return !known || speaks.(bool)
 }
 
@@ -163,23 +170,12 @@ func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error)
 	}
 	// The exchange's own context: the one of out carries the trace that is called above.
 	out = out.WithContext(httptrace.WithClientTrace(x.ctx, trace))
-	pool := t.pooled
-	switch {
-	case x.multiplexed:
-		pool = t.multiplexed
-	case out.Body == nil && repeatable(out):
-		pool = t.single
+	x.multiplexed = t.multiplexes(x)
+	resp, err := t.pool(x, out).RoundTrip(framed(x, out))
+	if errors.Is(err, errNotH2C) {
+		x.multiplexed = false
+		resp, err = t.pool(x, out).RoundTrip(framed(x, out))
 	}
-	if out.Body != nil {
-		body := out.Body
-		out.GetBody = func() (io.ReadCloser, error) {
-			if x.wrote.Load() || x.request.touched() {
-				return nil, errUnanswered
-			}
-			return body, nil // nothing of the request was sent: the connection was closed while it was idle
-		}
-	}
-	resp, err := pool.RoundTrip(out)
 	if err != nil && x.ctx.Err() == nil {
 		if c := x.dialed.Load(); c != nil {
 			err = c.explain(err, true)
@@ -188,6 +184,36 @@ func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error)
 		}
 	}
 	return resp, err
+}
+
+// pool is where the connection for a request comes from.
+func (t *transport) pool(x *exchange, out *http.Request) *http.Transport {
+	switch {
+	case x.multiplexed && x.to.scheme == "http":
+		return t.clear
+	case x.multiplexed:
+		return t.multiplexed
+	case out.Body == nil && repeatable(out) && !lacksBody(out.Method):
+		return t.single
+	}
+	return t.pooled
+}
+
+// framed is the request with the body that keeps net/http from repeating it once it may have been heard.
+func framed(x *exchange, out *http.Request) *http.Request {
+	framed := *out
+	if out.Body == nil && lacksBody(out.Method) && !x.multiplexed {
+		framed.Body = empty{}
+	}
+	if framed.Body != nil {
+		framed.GetBody = func() (io.ReadCloser, error) {
+			if x.wrote.Load() || x.request.touched() {
+				return nil, errUnanswered
+			}
+			return framed.Body, nil // nothing of the request was sent: the connection was closed while it was idle
+		}
+	}
+	return &framed
 }
 
 // lacksBody says whether net/http sends no framing for an empty body of such a request (transfer.go, requestMethodUsuallyLacksBody):
