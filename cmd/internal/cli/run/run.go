@@ -25,6 +25,7 @@ type Options struct {
 	DisableHTTPProxy bool
 	Proxies          []string
 	Upstreams        []string
+	UpstreamOverride string        // "" is none
 	Duration         time.Duration // 0 is until stopped
 	Seed             uint64        // 0 is random
 	NoUI             bool
@@ -104,6 +105,8 @@ func (o *Options) addFlags(cmd *cobra.Command) {
 			"with PROTO http, https, psql, psqls, tls or tcp; may be repeated")
 	proxy.Strings(&o.Upstreams, "upstream", "FAULT_UPSTREAMS",
 		"affect only HTTP proxy traffic to this `HOST`, HOST:PORT or URL ('*' is all); may be repeated; without it all is affected")
+	proxy.String(&o.UpstreamOverride, "http-upstream-override", "FAULT_HTTP_UPSTREAM_OVERRIDE", "",
+		"send HTTP proxy exchanges, but no tunnels, to this `[SCHEME://]HOST:PORT` instead, whatever they are meant for")
 	proxy.Duration(&o.Duration, "duration", "FAULT_PROXY_DURATION", "stop after `TIME` (10s, 1m30s, 2h; a bare number is seconds)")
 	proxy.Uint64(&o.Seed, "seed", "FAULT_SEED", 0, "draw the faults from this `SEED`; 0 takes a random one and prints it")
 	o.HTTPS.addFlags(cmd)
@@ -210,6 +213,9 @@ func (o *Options) config() (proxyengine.Config, error) {
 	}
 	if !o.DisableHTTPProxy {
 		c.ProxyAddress = o.ProxyAddress
+	}
+	if c.HTTPUpstreamOverride = o.UpstreamOverride; o.UpstreamOverride != "" && o.DisableHTTPProxy {
+		return c, cli.Usagef("use one of them", "--http-upstream-override is for the HTTP proxy, and --disable-http-proxy opens none")
 	}
 	for _, text := range o.Proxies {
 		mapping, err := proxyengine.ParseMapping(text)

@@ -52,13 +52,27 @@ func TestOptions(t *testing.T) {
 		{name: "defaults", want: Options{ProxyAddress: "127.0.0.1:3180", Repeat: 1}, faults: "[]"},
 		{
 			name: "everything",
-			args: "--proxy-address :1 --proxy 2=http://a --proxy 3=b:4 --upstream a --upstream b:1 --duration 1m --seed 9 --tail --report r.xml " +
+			args: "--proxy-address :1 --proxy 2=http://a --proxy 3=b:4 --http-upstream-override https://c --upstream a --upstream b:1 --duration 1m --seed 9 --tail --report r.xml " +
 				"--api-address 127.0.0.1:8474 --api-token secret",
 			want: Options{
 				ProxyAddress: ":1", Proxies: []string{"2=http://a", "3=b:4"}, Upstreams: []string{"a", "b:1"}, Duration: time.Minute,
-				Seed: 9, Tail: true, Report: "r.xml", APIAddress: "127.0.0.1:8474", APIToken: "secret", Repeat: 1,
+				UpstreamOverride: "https://c", Seed: 9, Tail: true, Report: "r.xml", APIAddress: "127.0.0.1:8474", APIToken: "secret", Repeat: 1,
 			},
 			faults: "[]",
+		},
+		{
+			name: "faults of exchanges",
+			args: `--with-http-response --http-response-direction both --http-response-status 503 --http-response-body {} ` +
+				`--http-response-trigger-probability 0.5 --with-http-body --http-body-truncate 9 --with-dns --dns-rate 0.1 --dns-delay 5`,
+			env: map[string]string{
+				"FAULT_HTTP_FAULT_MATCH": "POST /orders first:2", "FAULT_HTTP_FAULT_SCHED": "start:1s", "FAULT_DNS_SCHED": "start:2s",
+				"FAULT_DNS_PROBABILITY": "0.9", "FAULT_HTTP_UPSTREAM_OVERRIDE": "c:1",
+			},
+			want: Options{ProxyAddress: "127.0.0.1:3180", UpstreamOverride: "c:1", Repeat: 1},
+			faults: `[{"type":"httperror","side":"server","status_code":503,"body":"{}","direction":"both","period":"start:1s",` +
+				`"probability":0.5,"match":"POST /orders first:2"},` +
+				`{"type":"dns","side":"server","rate":0.1,"delay":5,"direction":"ingress","period":"start:2s"},` +
+				`{"type":"httpbody","side":"server","truncate":9,"direction":"ingress"}]`,
 		},
 		{
 			name: "environment",
@@ -153,6 +167,11 @@ func TestUsageErrors(t *testing.T) {
 		{args: "--with-latency=perhaps", want: `invalid value "perhaps" for --with-latency: it must be true or false`},
 		{env: map[string]string{"FAULT_LATENCY_MEAN": "x"}, want: `invalid value "x" in environment variable FAULT_LATENCY_MEAN: it is not a number`},
 		{env: map[string]string{"FAULT_WITH_JITTER": "x"}, want: `environment variable FAULT_WITH_JITTER: it must be true or false`},
+		{args: "--with-http-response --http-response-match orders", want: `--http-response-match`},
+		{args: "--with-http-body", want: "--with-http-body: --http-body-replace is missing, and so are patch and truncate"},
+		{args: "--with-dns --dns-rate 2", want: `invalid value "2" for --dns-rate: it is out of range, use 0 to 1`},
+		{args: "--http-upstream-override psql://h", want: "write http:// or https://"},
+		{args: "--http-upstream-override h:1 --disable-http-proxy --proxy 1=h:1", want: "--disable-http-proxy opens none"},
 		{args: "--proxy 1", want: "--proxy: mapping"},
 		{args: "--proxy 1=a:1 --proxy 1=b:1", want: "share the address"},
 		{args: "--upstream http://", want: "--upstream"},
