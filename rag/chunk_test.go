@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,53 @@ func TestCutGolden(t *testing.T) {
 				t.Errorf("%s (-want +got; -update writes it):\n%s", path, diff)
 			}
 		})
+	}
+}
+
+// Every language: a definition that does not stand in a function has chunks of its own, with all of its lines.
+func TestCutEveryLanguage(t *testing.T) {
+	dir := filepath.Join("..", "treesitter", "testdata")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, entry := range entries {
+		name := strings.TrimSuffix(entry.Name(), ".txt")
+		language, ok := treesitter.LanguageOf(name, nil)
+		if !ok || entry.IsDir() {
+			continue
+		}
+		seen[string(language)] = true
+		src, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := treesitter.Parse(t.Context(), language, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunks, err := cutFile(t.Context(), name, string(language), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Definitions {
+			inFunction := false
+			for p := d.Parent; p >= 0; p = file.Definitions[p].Parent {
+				inFunction = inFunction || file.Definitions[p].Kind.Callable()
+			}
+			found := slices.ContainsFunc(chunks, func(c Chunk) bool {
+				return c.Name == d.Qualified && c.Kind == string(d.Kind) && c.StartLine <= d.Line && c.EndLine >= d.EndLine
+			})
+			if found == inFunction {
+				t.Errorf("%s: %s %s in lines %d-%d: has a chunk: %v", name, d.Kind, d.At(), d.Line, d.EndLine, found)
+			}
+		}
+	}
+	for _, language := range treesitter.Languages() {
+		if !seen[string(language)] {
+			t.Errorf("no sample of %s", language)
+		}
 	}
 }
 
@@ -122,8 +170,12 @@ func FuzzCut(f *testing.F) {
 		f.Add(src)
 	}
 	f.Add([]byte("class A:\n def a(self): pass\n def b(self): pass"))
+	languages := []string{"markdown", "yaml"}
+	for _, l := range treesitter.Languages() {
+		languages = append(languages, string(l))
+	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		for _, language := range []string{"python", "go", "markdown", "yaml"} {
+		for _, language := range languages {
 			chunks, err := cutFile(t.Context(), "x", language, src)
 			if err != nil {
 				continue

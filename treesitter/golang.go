@@ -1,5 +1,7 @@
 package treesitter
 
+import "strings"
+
 // Go is the language of .go files.
 const Go Language = "go"
 
@@ -10,7 +12,8 @@ var golang = grammar{
 	comments:   []string{"//"},
 	blocks:     true,
 	flat:       map[string]Kind{"function_declaration": KindFunction, "method_declaration": KindMethod},
-	nested:     "func",
+	nested:     goNested,
+	hollow:     []string{"package_clause", "import_declaration", "comment", "const_declaration", "var_declaration"},
 	wrappers:   []string{"type_declaration", "var_declaration"},
 	query: `
 (function_declaration name: (identifier) @name body: (block)? @body) @function
@@ -26,4 +29,35 @@ var golang = grammar{
   right: (expression_list . (func_literal body: (block) @body) .)) @function
 (var_spec name: (identifier) @name value: (expression_list . (func_literal body: (block) @body) .)) @function
 `,
+}
+
+// goNested reports whether there may be a definition in a body: a function that is assigned, or a type. Most functions in functions are
+// arguments, deferred or returned, and have no name.
+func goNested(body string) bool {
+	for at := 0; ; {
+		i := strings.Index(body[at:], "func")
+		if i < 0 {
+			break
+		}
+		before := strings.TrimRight(body[at:at+i], " \t\r\n")
+		if strings.HasSuffix(before, "=") || strings.HasSuffix(before, "/") || lineComment(before) {
+			return true
+		}
+		at += i + len("func")
+	}
+	for at := 0; ; {
+		i := strings.Index(body[at:], "type")
+		if i < 0 {
+			return false
+		}
+		at += i + len("type")
+		if i := at - len("type") - 1; i >= 0 && strings.IndexByte(" \t\n;{}/", body[i]) >= 0 {
+			return true
+		}
+	}
+}
+
+// lineComment reports whether a text ends with a line comment.
+func lineComment(text string) bool {
+	return strings.Contains(text[strings.LastIndexByte(text, '\n')+1:], "//")
 }

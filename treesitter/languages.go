@@ -30,10 +30,11 @@ type grammar struct {
 	query    string
 	keywords map[string]Kind
 	// flat are the node types at the top of a file that are a function with the fields name, body and receiver, and hold no other
-	// definition unless nested occurs in the text of the body. The query then need not look into them, which it would do at the
-	// cost of half a parse.
+	// definition if nested does not suspect one in the text of the body. The query then need not look into them, which it would do
+	// at the cost of half a parse; nor into those of hollow, if nested does not suspect one in their text.
 	flat   map[string]Kind
-	nested string
+	nested func(body string) bool
+	hollow []string
 	// declarators are the node types around a name that @name captures with it, as in int *(*f(int))(int).
 	declarators []string
 	// receiver reduces the text of a receiver to a name, "" for none; nil is baseType.

@@ -172,15 +172,17 @@ type finder struct {
 	receivers map[int]string // by StartByte
 }
 
-// flat takes a function that holds no other definition from its fields, and reports whether node is one.
+// flat takes a function that holds no other definition from its fields, and reports whether node need not be searched: it is such a
+// function, or has no definitions at all.
 func (f *finder) flat(node *sitter.Node) bool {
 	g := f.parser.grammar
-	kind, ok := g.flat[node.Type()]
-	if !ok || node.HasError() {
-		return false
+	t := node.Type()
+	kind, ok := g.flat[t]
+	if node.HasError() || !ok {
+		return !ok && !node.HasError() && slices.Contains(g.hollow, t) && !g.nested(f.text(node))
 	}
 	name, body := node.ChildByFieldName("name"), node.ChildByFieldName("body")
-	if name == nil || body != nil && strings.Contains(f.src[body.StartByte():body.EndByte()], g.nested) {
+	if name == nil || body != nil && g.nested(f.text(body)) {
 		return false
 	}
 	receiver := ""

@@ -35,9 +35,13 @@ func (r *routing) marked(src []byte) bool {
 type routeFinder struct {
 	src         string
 	definitions []Definition
+	kinds       map[string]Kind   // by qualified name
+	byName      map[string]string // of methods: the qualified name by the bare one, "" where there are several
+	modules     map[string]bool   // whether a name seems to be that of a module
 	constants   map[string]string
 	routers     map[routerKey]*router
 	found       []pending
+	framework   Framework // that of the whole file, where find has found it out
 }
 
 // routerKey is a variable in a definition (its index, or -1).
@@ -65,7 +69,7 @@ func (p *parser) routes(root *sitter.Node, src string, definitions []Definition)
 	if err != nil {
 		return nil, err
 	}
-	r := &routeFinder{src: src, definitions: definitions, constants: map[string]string{}, routers: map[routerKey]*router{}}
+	r := newRouteFinder(src, definitions)
 	cursor := sitter.NewQueryCursor()
 	defer cursor.Close()
 	cursor.Exec(query, root)
@@ -100,6 +104,26 @@ func (p *parser) routes(root *sitter.Node, src string, definitions []Definition)
 		p.routing.find(r, c.name, c.node)
 	}
 	return r.finish(), nil
+}
+
+func newRouteFinder(src string, definitions []Definition) *routeFinder {
+	r := &routeFinder{
+		src: src, definitions: definitions, kinds: make(map[string]Kind, len(definitions)), byName: map[string]string{},
+		modules: map[string]bool{}, constants: map[string]string{}, routers: map[routerKey]*router{},
+	}
+	for i := range definitions {
+		d := &definitions[i]
+		r.kinds[d.Qualified] = d.Kind
+		if d.Kind != KindMethod {
+			continue
+		}
+		if _, several := r.byName[d.Name]; several {
+			r.byName[d.Name] = ""
+		} else {
+			r.byName[d.Name] = d.Qualified
+		}
+	}
+	return r
 }
 
 // finish gives the routes their prefixes.

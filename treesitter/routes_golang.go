@@ -31,7 +31,10 @@ func findGo(r *routeFinder, capture string, n *sitter.Node) {
 	if operand == nil || field == nil || len(arguments) < 2 {
 		return
 	}
-	framework := r.goFramework()
+	if r.framework == "" {
+		r.framework = r.goFramework()
+	}
+	framework := r.framework
 	switch method := r.text(field); method {
 	case "HandleFunc", "Handle":
 		if framework == Gin && method == "Handle" && len(arguments) > 2 {
@@ -106,7 +109,7 @@ func (r *routeFinder) goHandle(operand *sitter.Node, arguments []*sitter.Node, n
 		return
 	}
 	handler := r.handler(arguments[1])
-	if method != "" || !strings.Contains(r.src, `"github.com/gorilla/mux"`) {
+	if method != "" || !r.imported("mux") {
 		r.add(NetHTTP, method, path, handler, in, n)
 		return
 	}

@@ -83,7 +83,7 @@ func (r *routeFinder) named(text string, scope int) (string, bool) {
 		if at >= 0 {
 			want = r.definitions[at].Qualified + "." + text
 		}
-		if slices.ContainsFunc(r.definitions, func(d Definition) bool { return d.Qualified == want }) {
+		if r.kinds[want] != "" {
 			return want, true
 		}
 		if at < 0 {
@@ -97,7 +97,7 @@ func (r *routeFinder) named(text string, scope int) (string, bool) {
 		for at := strings.LastIndexByte(owner, '.'); at > 0; at = strings.LastIndexByte(owner, '.') {
 			owner = owner[:at]
 			want := owner + "." + last
-			if slices.ContainsFunc(r.definitions, func(d Definition) bool { return d.Qualified == want && d.Kind == KindMethod }) {
+			if r.kinds[want] == KindMethod {
 				return want, true
 			}
 		}
@@ -105,16 +105,7 @@ func (r *routeFinder) named(text string, scope int) (string, bool) {
 	if dot < 0 || r.imported(text[:strings.IndexByte(text, '.')]) {
 		return text, false
 	}
-	method := ""
-	for i := range r.definitions {
-		if d := &r.definitions[i]; d.Name == last && d.Kind == KindMethod {
-			if method != "" {
-				return text, false
-			}
-			method = d.Qualified
-		}
-	}
-	if method != "" {
+	if method := r.byName[last]; method != "" {
 		return method, true
 	}
 	return text, false
@@ -122,13 +113,13 @@ func (r *routeFinder) named(text string, scope int) (string, bool) {
 
 // imported reports whether a name seems to be that of a module.
 func (r *routeFinder) imported(name string) bool {
-	if strings.Contains(r.src, "/"+name+`"`) || strings.Contains(r.src, "\t\""+name+"\"\n") {
-		return true // as Go writes it
-	}
-	for line := range strings.Lines(r.src) {
-		if strings.Contains(line, name) && (strings.Contains(line, "import ") || strings.Contains(line, "require(")) {
-			return true
+	found, known := r.modules[name]
+	if !known {
+		found = strings.Contains(r.src, "/"+name+`"`) || strings.Contains(r.src, "\t\""+name+"\"\n") // as Go writes it
+		for line := range strings.Lines(r.src) {
+			found = found || strings.Contains(line, name) && (strings.Contains(line, "import ") || strings.Contains(line, "require("))
 		}
+		r.modules[name] = found
 	}
-	return false
+	return found
 }

@@ -103,8 +103,14 @@ func (r *routeFinder) pythonDecorated(n *sitter.Node) {
 		}
 		method, object := r.text(function.ChildByFieldName("attribute")), function.ChildByFieldName("object")
 		arguments := r.pythonArguments(call)
-		framework := FastAPI
-		if method == "route" || !strings.Contains(r.src, "fastapi") && strings.Contains(r.src, "flask") {
+		if r.framework == "" {
+			r.framework = FastAPI
+			if !strings.Contains(r.src, "fastapi") && strings.Contains(r.src, "flask") {
+				r.framework = Flask
+			}
+		}
+		framework := r.framework
+		if method == "route" {
 			framework = Flask
 		}
 		first := arguments.get("path", 0)
@@ -202,9 +208,9 @@ func (r *routeFinder) pythonView(
 	handler := r.handler(view)
 	before := len(r.found)
 	if len(methods) == 0 && view.Type() == "call" {
-		for i := range r.definitions {
-			if d := &r.definitions[i]; slices.Contains(verbs, d.Name) && d.Qualified == handler+"."+d.Name {
-				r.add(f, d.Name, path, d.Qualified, in, at)
+		for _, verb := range verbs {
+			if method := handler + "." + verb; r.kinds[method] == KindMethod {
+				r.add(f, verb, path, method, in, at)
 			}
 		}
 	}
