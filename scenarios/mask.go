@@ -82,7 +82,7 @@ func (s Scenario) Masked() Scenario {
 		it.Call.URL = MaskText(it.Call.URL)
 		it.Call.Headers = maskHeaders(it.Call.Headers)
 		it.Context.Upstreams = maskTexts(it.Context.Upstreams)
-		it.Context.Faults = maskFaults(it.Context.Faults)
+		it.Context.Faults = MaskFaults(it.Context.Faults)
 		if it.Context.Proxy != nil {
 			proxy := *it.Context.Proxy
 			proxy.Proxies = maskTexts(proxy.Proxies)
@@ -115,7 +115,7 @@ func maskItem(it ItemResult) ItemResult {
 func maskCalls(calls []CallResult) []CallResult {
 	out := make([]CallResult, len(calls))
 	for i, c := range calls {
-		c.Faults = maskFaults(c.Faults)
+		c.Faults = MaskFaults(c.Faults)
 		errs := make([]CallError, len(c.Errors))
 		for k, e := range c.Errors {
 			errs[k].Message = MaskText(e.Message)
@@ -176,8 +176,8 @@ func maskPaths(paths *PathsConfig) *PathsConfig {
 	return &out
 }
 
-// maskFaults masks the header fields that faults hold. A missing list becomes an empty one.
-func maskFaults(faults fault.List) fault.List {
+// MaskFaults returns the faults with the secrets masked that header fields of theirs hold. A missing list becomes an empty one.
+func MaskFaults(faults fault.List) fault.List {
 	out := make(fault.List, len(faults))
 	for i, spec := range faults {
 		out[i] = fault.Masked(spec, func(header, value string) string {

@@ -90,13 +90,13 @@ func (e *Exit) String() string {
 	return strconv.Itoa(e.Code)
 }
 
-// NewFault makes the report's view of a fault.
+// NewFault makes the report's view of a fault, without its secrets.
 func NewFault(index int, spec fault.Spec) Fault {
 	description := spec.Describe()
 	if s := spec.Common().Schedule; !s.IsZero() {
 		description += " [" + s.String() + "]"
 	}
-	return Fault{Index: index, Description: description, Settings: fault.List{spec}}
+	return Fault{Index: index, Description: description, Settings: scenarios.MaskFaults(fault.List{spec})}
 }
 
 // MaskCommand masks the secrets of a command line, as far as they can be told: URLs with user information, options whose names

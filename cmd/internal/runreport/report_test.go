@@ -17,6 +17,7 @@ import (
 	"github.com/fault-project/fault/cmd/internal/tally"
 	"github.com/fault-project/fault/proxyengine/fault"
 	"github.com/fault-project/fault/proxyengine/schedule"
+	"github.com/fault-project/fault/scenarios"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -185,6 +186,19 @@ func TestMaskCommand(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestFaultsAreMasked(t *testing.T) {
+	spec, err := fault.Decode("httperror", map[string]any{
+		"headers": map[string]any{"Set-Cookie": "s3cret"}, "match": "/ header:Authorization=s3cret",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(NewFault(0, spec))
+	if err != nil || strings.Contains(string(raw), "s3cret") || strings.Count(string(raw), scenarios.Mask) != 2 {
+		t.Errorf("%s, %v", raw, err)
 	}
 }
 
