@@ -3,6 +3,7 @@ package fault
 import (
 	"time"
 
+	"github.com/fault-project/fault/proxyengine/event"
 	"github.com/fault-project/fault/proxyengine/stream"
 )
 
@@ -45,8 +46,11 @@ func (b *Blackhole) Describe() string {
 	return label + b.chance()
 }
 
-// blocksDial: neither a SYN nor its answer gets through a hole on the server segment.
-func (b *Blackhole) blocksDial() bool { return b.Side == Server }
+// dialing: neither a SYN nor its answer gets through a hole on the server segment. An exchange is lost or not, whatever connection
+// carries it.
+func (b *Blackhole) dialing(kind event.Kind) (dialRule, bool) {
+	return dialRule{delay: -1, detail: "upstream not dialed"}, b.Side == Server && kind != event.Exchange
+}
 
 func (b *Blackhole) newStage(e *effect) stream.Stage {
 	if b.Heal == HealRetransmit {

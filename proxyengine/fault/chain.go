@@ -27,7 +27,8 @@ type (
 	}
 	// dialFault can keep an upstream from being dialed.
 	dialFault interface {
-		blocksDial() bool
+		// dialing says what it does to the connections of flows of a kind; ok is false for nothing.
+		dialing(kind event.Kind) (rule dialRule, ok bool)
 	}
 	// exchangeFault acts on HTTP exchanges and on nothing else.
 	exchangeFault interface {
@@ -38,6 +39,8 @@ type (
 		// leave is called when the fault has ended; the stage stays on the path when it reports false.
 		leave() bool
 	}
+	// closer is a stage that does something by itself, which has to end with its flow.
+	closer interface{ close() }
 )
 
 // Chain is the faults that are active at one moment, in the order in which they compose. It is immutable; a nil Chain has no

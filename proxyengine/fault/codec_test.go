@@ -60,6 +60,17 @@ func TestDecode(t *testing.T) {
 		},
 		{"{type: httpbody, truncate: 0}", `{"type":"httpbody","side":"server","truncate":0,"direction":"ingress"}`},
 		{"{HttpError: {body: null, status_code: 404, probability: 1}}", `{"type":"httperror","side":"server","status_code":404,"direction":"ingress"}`},
+		{
+			"{type: packet-loss, rate: 0.05, burst: 4}",
+			`{"type":"packetloss","side":"server","rate":0.05,"burst":4,"direction":"ingress"}`,
+		},
+		{"{PacketLoss: {direction: egress, side: null}}", `{"type":"packetloss","side":"server","direction":"egress"}`},
+		{"{type: reset}", `{"type":"reset","side":"server","direction":"ingress"}`},
+		{"{type: Reset, after_bytes: 0, delay: 5}", `{"type":"reset","side":"server","after_bytes":0,"delay":5,"direction":"ingress"}`},
+		{"{type: limitData, bytes: 0}", `{"type":"limit_data","side":"server","bytes":0,"direction":"ingress"}`},
+		{"{type: slow-close}", `{"type":"slow_close","side":"server","delay":1000,"direction":"ingress"}`},
+		{"{type: slicer}", `{"type":"slicer","side":"server","size":64,"delay":10,"direction":"ingress"}`},
+		{"{type: connect, refuse: 'true'}", `{"type":"connect","side":"server","refuse":true,"direction":"ingress"}`},
 		{"{type: black_hole, heal: Retransmit}", `{"type":"blackhole","side":"server","heal":"retransmit","direction":"ingress"}`},
 	} {
 		var list List
@@ -130,6 +141,20 @@ func TestDecodeRefuses(t *testing.T) {
 		{"{type: jitter, match: {path: orders}}", `match cannot be read: path "orders" does not begin with /`},
 		{"{type: jitter, match: [1]}", "is not a string"},
 		{"{type: blackhole, heal: maybe}", "use one of gap, retransmit"},
+		{"{type: packetloss, rate: 1.5}", `rate "1.5" is out of range: use 0 to 1`},
+		{"{type: packetloss, burst: 3}", "rate is missing: burst needs it (--packet-loss-rate)"},
+		{"{type: packetloss, rate: 0.1, burst: 0.5}", "use 1 to"},
+		{"{type: packetloss, rate: 1, burst: 5}", `burst "5" has no meaning when everything is lost`},
+		{"{type: packetloss, rate: 0.9, burst: 5}", "burst \"5\" is too short: at rate 0.9 more than 9 packets in a row are lost"},
+		{"{type: packetloss, mode: late}", "use one of stall, drop"},
+		{"{type: slicer, size: 10, variation: 10}", `variation "10" is too much for size 10`},
+		{"{type: slicer, size: 0}", "use 1 to"},
+		{"{type: limit_data}", "bytes is missing (--limit-data-bytes)"},
+		{"{type: limit-data, bytes: 1.5}", "is not a whole number"},
+		{"{type: connect}", "delay is missing: give it, or refuse (--connect-refuse)"},
+		{"{type: connect, refuse: true, side: client}", "use one of server"},
+		{"{type: reset, after_bytes: -1}", "use 0 to"},
+		{"{type: slow_close, delay: -1}", "use 0 to"},
 	} {
 		var list List
 		err := yaml.Unmarshal([]byte("["+c.yaml+"]"), &list)
@@ -232,12 +257,24 @@ func random(rt *rapid.T) Spec {
 		what := rapid.SampledFrom([]string{"replace", "patch", "truncate"}).Draw(rt, "what")
 		skip = slices.DeleteFunc([]string{"replace", "patch", "truncate"}, func(name string) bool { return name == what })
 	}
+	only := map[string]string{} // where the values of settings depend on each other
+	switch d.Kind {
+	case KindConnect:
+		only["side"] = "server"
+	case KindPacketLoss:
+		only = rapid.SampledFrom([]map[string]string{
+			{"rate": "0.25", "burst": "3.5"}, {"rate": "1", "burst": ""}, {"rate": "", "burst": ""}, {"rate": "0.9", "burst": "9"},
+		}).Draw(rt, "losses")
+	case KindSlicer:
+		only["variation"] = "0"
+	}
 	for _, f := range d.Fields {
 		if f.of != "" || f.Name == "distribution" || slices.Contains(skip, f.Name) {
 			continue
 		}
-		text := ""
+		text, fixed := only[f.Name]
 		switch {
+		case fixed:
 		case f.Name == "period":
 			text = rapid.SampledFrom([]string{"", "start:5s,duration:10%", "duration:3m;start:1h"}).Draw(rt, f.Name)
 		case f.Name == "match":

@@ -102,13 +102,19 @@ type Definition struct {
 
 // definitions is every fault, in the order in which they compose: what is first meets the bytes first.
 var definitions = []Definition{
+	define[Connect]("Connect", "The connection to the upstream is made late, or refused."),
 	define[HTTPError]("HTTP Response", "An HTTP request is answered with an error at once, and the upstream never hears of it."),
 	define[DNS]("DNS", "Lookups that the proxy makes fail, or come late."),
 	define[HTTPBody]("HTTP Body", "A successful HTTP response has the wrong content."),
 	define[Blackhole]("Blackhole", "Data on the affected path vanishes without a word; connections stay open."),
+	define[PacketLoss]("Packet Loss", "Packets get lost: a connection stalls until they are sent again, or is cut."),
 	define[Bandwidth]("Bandwidth", "No more than a number of bytes a second gets through."),
 	define[Latency]("Latency", "Data arrives late, by a fixed time or by a draw from a distribution."),
 	define[Jitter]("Jitter", "Some data arrives later than the rest, a few times a second."),
+	define[Slicer]("Slicer", "Data arrives in small pieces, with a pause after each."),
+	define[LimitData]("Limit Data", "A connection is closed after a number of bytes."),
+	define[Reset]("Reset", "Connections are reset, after a time or a number of bytes."),
+	define[SlowClose]("Slow Close", "Connections are closed late."),
 }
 
 // Definitions lists every fault in the order of composition, outermost first. The caller must not modify what it points to.

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"cmp"
-	"context"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -66,7 +65,9 @@ type Flow struct {
 	begun  *Request // of an exchange, once it is known
 	hits   map[identity]bool
 	stages [2][]*station // by direction
-	full   [2]uint64     // the generation for which a full buffer was reported, plus 1
+	reset  func()        // breaks the flow off; nil when nobody said how
+	closed bool
+	full   [2]uint64 // the generation for which a full buffer was reported, plus 1
 }
 
 // identity tells one activation of one configured fault from all others.
@@ -97,12 +98,43 @@ func (f *Flow) OnChange(poke func()) {
 	f.live.flows[f] = struct{}{}
 }
 
-// Close ends the interest in changes. A poke that is under way may still be running when it returns.
+// OnReset says how the flow is broken off with a reset, at any time and whatever it waits for; a later call replaces an earlier one.
+// The function is called once at most for each fault, until Close. It must return soon, and must not call Close.
+func (f *Flow) OnReset(reset func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reset = reset
+}
+
+// Close ends the interest in changes, and what faults do by themselves. A poke or a reset that is under way may still be running when
+// it returns.
 func (f *Flow) Close() {
 	f.live.mu.Lock()
-	defer f.live.mu.Unlock()
 	delete(f.live.flows, f)
 	f.pokes = nil
+	f.live.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for _, stations := range f.stages {
+		for _, s := range stations {
+			if c, ok := s.stage.(closer); ok {
+				c.close()
+			}
+		}
+	}
+}
+
+func (f *Flow) abort() {
+	f.mu.Lock()
+	reset := f.reset
+	if f.closed {
+		reset = nil
+	}
+	f.mu.Unlock()
+	if reset != nil {
+		reset()
+	}
 }
 
 // Stages returns the stages of one direction under the current chain, in the order in which bytes pass them; nil when nothing is
@@ -113,7 +145,9 @@ func (f *Flow) Stages(d stream.Dir) []stream.Stage {
 	chain := f.live.Load()
 	old := f.stages[d]
 	var now []*station
-	if chain != nil {
+	if f.closed {
+		now = old // nothing new begins
+	} else if chain != nil {
 		for i := range chain.entries {
 			e := &chain.entries[i]
 			if e.exchanges && f.passes(chain, e) {
@@ -177,51 +211,6 @@ func (f *Flow) hit(c *Chain, e *entry) bool {
 	return hit
 }
 
-// AwaitDial blocks while a hole covers the server segment of the flow, because a connection cannot be established through one. It
-// returns nil when the upstream may be dialed, or ctx.Err. Exchanges never wait: they are lost or not, whatever connection
-// carries them.
-func (f *Flow) AwaitDial(ctx context.Context) error {
-	for told := false; ; told = true {
-		f.live.mu.Lock()
-		changed := f.live.changed
-		f.live.mu.Unlock()
-		blocking := f.blocking()
-		if blocking == nil {
-			return ctx.Err()
-		}
-		if !told {
-			blocking.applied(time.Now(), amount{detail: "upstream not dialed"})
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
-}
-
-// blocking finds the fault that keeps the upstream from being dialed.
-func (f *Flow) blocking() *effect {
-	chain := f.live.Load()
-	if chain == nil || f.event.Kind == event.Exchange {
-		return nil
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i := range chain.entries {
-		e := &chain.entries[i]
-		if e.dial == nil || !e.dial.blocksDial() || !f.hit(chain, e) {
-			continue
-		}
-		at := point{Server, e.Spec.Common().Direction}
-		if at.direction == Both {
-			at.direction = Egress // the SYN is lost before there could be an answer
-		}
-		return f.effect(chain, e, at)
-	}
-	return nil
-}
-
 // bufferFull reports, once in a direction and generation, that the faults hold back as much as they may.
 func (f *Flow) bufferFull(d stream.Dir) {
 	f.mu.Lock()
@@ -245,7 +234,7 @@ func (f *Flow) scope() string {
 
 func (f *Flow) effect(c *Chain, e *entry, at point) *effect {
 	return &effect{
-		chain: c, id: identity{e.Index, e.Epoch}, flow: f.event, sink: c.sink, kind: e.Spec.Kind(), at: at,
+		chain: c, id: identity{e.Index, e.Epoch}, flow: f.event, sink: c.sink, kind: e.Spec.Kind(), at: at, abort: f.abort,
 		rand: draw(c.seed, f.scope(), e.Index, e.Epoch, string(at.side)+" "+string(at.direction)),
 	}
 }
@@ -260,6 +249,7 @@ type effect struct {
 	at    point
 	rand  *rand.Rand
 	path  atomic.Uint64 // counts the changes of the list of stages
+	abort func()        // breaks the flow off with a reset
 }
 
 // amount is what a fault did.

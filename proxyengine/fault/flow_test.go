@@ -17,13 +17,20 @@ var touching = map[Side]map[Direction][]stream.Dir{
 	Server: {Ingress: {stream.Down}, Egress: {stream.Up}, Both: {stream.Up, stream.Down}},
 }
 
-// every is one valid configuration of each fault that acts on streams, and of each distribution and scope of latency.
+// ends are the faults that act on the end of a stream, which have tests of their own.
+var ends = []Kind{KindReset, KindLimitData, KindSlowClose}
+
+// every is one valid configuration of each fault that acts on the data of streams, and of each distribution and scope of latency.
 func every() map[string]Spec {
 	out := map[string]Spec{}
 	for _, d := range Definitions() {
 		s := d.New()
-		if _, ok := s.(streamFault); !ok {
+		if _, ok := s.(streamFault); !ok || slices.Contains(ends, d.Kind) {
 			continue
+		}
+		if p, ok := s.(*PacketLoss); ok {
+			always := 1.0
+			p.Rate, p.Mode = &always, LossDrop
 		}
 		if d.Kind == KindLatency {
 			for name, values := range distributions {

@@ -58,7 +58,12 @@ func newWire(t *testing.T, specs ...Spec) *wire {
 	relay := stream.NewRelay(clientSide, upstreamSide, w.flow.Path(), stream.Options{Clock: stream.Runtime()})
 	w.flow.OnChange(relay.Poke)
 	w.client, w.upstream = newEnd(clientEnd), newEnd(upstreamEnd)
-	go func() { w.done <- relay.Run(context.Background()) }()
+	ctx, reset := context.WithCancelCause(context.Background())
+	w.flow.OnReset(func() { reset(stream.ErrReset) })
+	go func() {
+		w.done <- relay.Run(ctx)
+		reset(nil)
+	}()
 	synctest.Wait()
 	return w
 }
@@ -109,7 +114,7 @@ func TestEveryFaultThroughARelay(t *testing.T) {
 						var want time.Duration
 						if slices.Contains(dirs, d) {
 							want = -1
-							if s.Kind() != KindBlackhole {
+							if s.Kind() != KindBlackhole && s.Kind() != KindPacketLoss {
 								want = w.drawn(d)
 							}
 						}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fault-project/fault/proxyengine/stream"
 )
 
 // virtual is the source of a virtual stream that has a body: as many bytes as its head had, which stand for it and say nothing,
@@ -125,6 +127,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.x.fail(err)
+		if errors.Is(err, stream.ErrCut) {
+			b.x.w.flush() // what came before is delivered
+		}
 	}
 	return n, err
 }

@@ -28,6 +28,7 @@ type exchangeKey struct{}
 type exchange struct {
 	s    *Server
 	ctx  context.Context // of the client's request, without what the reverse proxy adds
+	stop context.CancelCauseFunc
 	in   *http.Request
 	to   destination
 	flow *tcpproxy.Flow
@@ -54,8 +55,8 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	x := &exchange{
 		s: s, in: r, to: to, flow: s.cfg.Begin(info), w: &writer{ResponseWriter: w, left: -1},
 	}
-	ctx := x.flow.Within(context.WithValue(r.Context(), exchangeKey{}, x))
-	x.ctx = ctx
+	ctx, stop := context.WithCancelCause(x.flow.Within(context.WithValue(r.Context(), exchangeKey{}, x)))
+	x.ctx, x.stop = ctx, stop
 	path := x.flow.Faults().Path()
 	x.up = stream.NewReader(ctx, &x.request, stream.Up, path, s.cfg.Stream)
 	x.down = stream.NewReader(ctx, &x.answer, stream.Down, path, s.cfg.Stream)
@@ -65,13 +66,34 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 		_ = x.up.Close() // what these return was told to who reads them
 		_ = x.down.Close()
 		x.end()
+		stop(nil)
 	}()
 	x.flow.Faults().Begin(fault.Request{Method: r.Method, Path: r.URL.EscapedPath(), Header: r.Header.Values})
+	if err := x.flow.AwaitDial(ctx, to.address); err != nil {
+		x.abandon(err)
+		return
+	}
 	if a := x.flow.Faults().Answer(); a != nil {
 		x.answerWith(a)
 		return
 	}
+	x.flow.Faults().OnReset(x.reset)
+	x.flow.Faults().OnChange(x.arm)
+	x.arm()
 	s.proxy.ServeHTTP(x.w, r.WithContext(ctx))
+}
+
+// arm has the faults begin in both directions, because some act by the time, whether there is something to read yet or not.
+func (x *exchange) arm() {
+	x.flow.Faults().Stages(stream.Up)
+	x.flow.Faults().Stages(stream.Down)
+}
+
+// reset breaks the exchange off, whatever it waits for; end then resets the client's connection.
+func (x *exchange) reset() {
+	x.fail(stream.ErrReset)
+	x.stop(stream.ErrReset)
+	x.w.interrupt()
 }
 
 // answerWith answers in the upstream's place.
@@ -335,14 +357,19 @@ func (s *Server) failed(_ http.ResponseWriter, out *http.Request, err error) {
 		x.upgrade(up.resp)
 		return
 	}
+	x.abandon(err)
+}
+
+// abandon answers for an exchange that came to nothing, or ends its connection.
+func (x *exchange) abandon(err error) {
 	x.fail(err)
 	if x.ctx.Err() != nil {
 		panic(http.ErrAbortHandler) // the client has left, or everything ends: there is nobody to answer
 	}
-	if errors.Is(err, stream.ErrReset) {
-		panic(http.ErrAbortHandler) // end resets the client's connection
+	if errors.Is(err, stream.ErrReset) || errors.Is(err, stream.ErrCut) {
+		panic(http.ErrAbortHandler) // end resets the client's connection, or the server closes it
 	}
-	s.cfg.Logger.Debug("exchange fails", "url", x.info().URL, "error", err)
+	x.s.cfg.Logger.Debug("exchange fails", "url", x.info().URL, "error", err)
 	answer := refused(x.to.address, err)
 	x.fail(errors.New(answer.text))
 	answer.write(x.w)

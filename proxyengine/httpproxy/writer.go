@@ -15,6 +15,9 @@ type writer struct {
 	left   int64     // bytes of a body of known length that are still to come; -1 when the length is not known
 	sent   int64
 	over   bool // the handler has returned
+
+	ending sync.Mutex // guards ended; mu may be held by a write that is blocked
+	ended  bool       // the same as over
 }
 
 // Unwrap lets [http.ResponseController] find what the server offers.
@@ -64,8 +67,21 @@ func (w *writer) FlushError() error {
 
 func (w *writer) flush() { _ = w.FlushError() } // an error shows with the next write
 
+// interrupt unblocks a write to a client that does not read. Nothing can be written after that.
+func (w *writer) interrupt() {
+	w.ending.Lock()
+	defer w.ending.Unlock()
+	if !w.ended {
+		// Not over every connection, and then the client has to read or leave.
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(past)
+	}
+}
+
 // finish ends the use of the response writer, which is not allowed after the handler has returned.
 func (w *writer) finish() {
+	w.ending.Lock()
+	w.ended = true
+	w.ending.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/fault"
 )
 
 // ErrLoop is returned for an upstream that is the proxy itself.
@@ -106,6 +107,8 @@ func Reason(err error) string {
 	switch {
 	case errors.Is(err, ErrLoop):
 		return "that is this proxy itself; a request must not go round in circles"
+	case errors.Is(err, fault.ErrRefused):
+		return fault.ErrRefused.Error()
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
 	case errors.As(err, &dns) && dns.IsTimeout:

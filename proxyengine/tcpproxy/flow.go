@@ -2,6 +2,7 @@ package tcpproxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"time"
@@ -58,13 +59,14 @@ func (f *Flow) Within(ctx context.Context) context.Context {
 // Faults is what may happen to the flow.
 func (f *Flow) Faults() *fault.Flow { return f.faults }
 
-// Dial connects to a TCP upstream once no fault keeps it from being dialed. It blocks until then or until ctx is done.
+// Dial connects to a TCP upstream once no fault keeps it from being dialed. It blocks until then or until ctx is done. An upstream
+// that is refused or not reached is a [*DialError].
 func (f *Flow) Dial(ctx context.Context, address string) (net.Conn, error) {
 	late, err := f.Lookup(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.faults.AwaitDial(ctx); err != nil {
+	if err := f.AwaitDial(ctx, address); err != nil {
 		return nil, err
 	}
 	return f.env.Dialer.DialFlow(ctx, f.info, address, late)
@@ -86,6 +88,18 @@ func (f *Flow) Lookup(ctx context.Context, address string) (late time.Duration, 
 	return late, err
 }
 
+// AwaitDial blocks while faults keep the upstream from being dialed, until ctx is done at the longest. The error says so when they
+// refuse it.
+func (f *Flow) AwaitDial(ctx context.Context, address string) error {
+	start := time.Now()
+	err := f.faults.AwaitDial(ctx)
+	if errors.Is(err, fault.ErrRefused) {
+		err = &DialError{Address: address, Err: err}
+		f.env.Sink.Send(event.Connected{Flow: f.info, Took: time.Since(start), Err: err})
+	}
+	return err
+}
+
 // Relay moves bytes between client and upstream, which belong to it, until both directions are done or ctx is done. early are
 // bytes that were read from the client before.
 func (f *Flow) Relay(ctx context.Context, client, upstream net.Conn, early []byte) stream.Stats {
@@ -93,6 +107,9 @@ func (f *Flow) Relay(ctx context.Context, client, upstream net.Conn, early []byt
 	o.Early = early
 	r := stream.NewRelay(client, upstream, f.faults.Path(), o)
 	f.faults.OnChange(r.Poke)
+	ctx, reset := context.WithCancelCause(ctx)
+	defer reset(nil)
+	f.faults.OnReset(func() { reset(stream.ErrReset) })
 	return r.Run(ctx)
 }
 
