@@ -21,6 +21,9 @@ import (
 	"github.com/fault-project/fault/proxyengine/tcpproxy"
 )
 
+// connKey finds the client's connection in a request's context.
+type connKey struct{}
+
 // exchangeKey finds the exchange in a request's context, across the reverse proxy and the transport.
 type exchangeKey struct{}
 
@@ -89,11 +92,14 @@ func (x *exchange) arm() {
 	x.flow.Faults().Stages(stream.Down)
 }
 
-// reset breaks the exchange off, whatever it waits for; end then resets the client's connection.
+// reset breaks the exchange off, whatever it waits for. Where the client's connection carries other exchanges, too, it stays, and the
+// server resets the stream.
 func (x *exchange) reset() {
 	x.fail(stream.ErrReset)
 	x.stop(stream.ErrReset)
-	x.w.interrupt()
+	if conn, ok := x.in.Context().Value(connKey{}).(net.Conn); ok && x.in.ProtoMajor == 1 {
+		x.w.reset(conn)
+	}
 }
 
 // answerWith answers in the upstream's place.

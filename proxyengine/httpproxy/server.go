@@ -79,6 +79,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		Handler:                      s,
 		Protocols:                    new(http.Protocols),
 		BaseContext:                  func(net.Listener) context.Context { return base },
+		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ReadHeaderTimeout:            headTimeout,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the upstream
 		ErrorLog:                     s.proxy.ErrorLog,

@@ -1,9 +1,12 @@
 package httpproxy
 
 import (
+	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/fault-project/fault/proxyengine/tcpproxy"
 )
 
 // writer is the way back to the client. What passed the faults is on time: it never waits in a buffer for more to come.
@@ -67,13 +70,14 @@ func (w *writer) FlushError() error {
 
 func (w *writer) flush() { _ = w.FlushError() } // an error shows with the next write
 
-// interrupt unblocks a write to a client that does not read. Nothing can be written after that.
-func (w *writer) interrupt() {
+// reset resets the client's connection, which also unblocks a write to a client that does not read, unless the handler has returned:
+// then the connection may carry another request. A deadline would not do: when a write fails, the server closes the connection
+// without a reset.
+func (w *writer) reset(conn net.Conn) {
 	w.ending.Lock()
 	defer w.ending.Unlock()
 	if !w.ended {
-		// Not over every connection, and then the client has to read or leave.
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(past)
+		tcpproxy.Reset(conn)
 	}
 }
 
