@@ -267,6 +267,7 @@ func random(rt *rapid.T) Spec {
 		}).Draw(rt, "losses")
 	case KindSlicer:
 		only["variation"] = "0"
+	default:
 	}
 	for _, f := range d.Fields {
 		if f.of != "" || f.Name == "distribution" || slices.Contains(skip, f.Name) {

@@ -201,7 +201,8 @@ func TestDescribe(t *testing.T) {
 		{KindPacketLoss, nil, "Packet Loss: ➡️🖧"},
 		{KindPacketLoss, map[string]any{"rate": 0.05, "burst": 4}, "Packet Loss: ➡️🖧, Rate: 5%, Burst: 4.00"},
 		{
-			KindPacketLoss, map[string]any{"rate": 0.125, "mode": "drop", "probability": 0.5},
+			KindPacketLoss,
+			map[string]any{"rate": 0.125, "mode": "drop", "probability": 0.5},
 			"Packet Loss: ➡️🖧, Rate: 12.50%, Mode: drop, Probability: 50%",
 		},
 		{KindReset, nil, "Reset: ➡️🖧, Delay: 0.00 ms"},

@@ -15,7 +15,7 @@ func lossesOf(t testing.TB, values map[string]any) *losses {
 
 // The long-run loss is the one that was asked for, inside a 99 % interval that takes account of how the draws hang together.
 func TestLongRunLoss(t *testing.T) {
-	const n, batches = 2_000_000, 1000
+	const n, batches = 400_000, 400
 	for name, c := range map[string]struct {
 		values map[string]any
 		want   float64
@@ -57,7 +57,7 @@ func TestLongRunLoss(t *testing.T) {
 
 // Bursts are as long on average as was asked for, and as variable as they should be.
 func TestMeanBurst(t *testing.T) {
-	const n = 2_000_000
+	const n = 400_000
 	for _, c := range []struct{ rate, burst float64 }{{0.05, 4}, {0.2, 50}, {0.9, 9}, {0.3, 1}, {0.01, 2.5}} {
 		l := lossesOf(t, map[string]any{"rate": c.rate, "burst": c.burst})
 		var bursts, lost, run int
@@ -78,7 +78,7 @@ func TestMeanBurst(t *testing.T) {
 
 // A stream of one packet loses as much as a long one: the process does not begin in its best state.
 func TestLossesBeginInTheLongRun(t *testing.T) {
-	const n = 200_000
+	const n = 20_000
 	for name, values := range map[string]map[string]any{"default": nil, "bursts": {"rate": 0.1, "burst": 20}} {
 		lost, want := 0, 0.0
 		r := rand.New(rand.NewPCG(3, 4))

@@ -33,7 +33,7 @@ type PacketLoss struct {
 	Base `with:"with-packet-loss" withenv:"FAULT_WITH_PACKET_LOSS" flag:"packet-loss" env:"FAULT_PACKET_LOSS"`
 
 	// Rate, 0 to 1, is the share of packets that is lost; nil is the Markov chain.
-	Rate *float64 `key:"rate" arg:"rate" min:"0" max:"1" usage:"share of packets lost; without it good and bad times alternate, 4.5% in all"`
+	Rate *float64 `key:"rate" arg:"rate" min:"0" max:"1" usage:"share of packets lost; without it times alternate, 4.5% in all"`
 
 	// Burst is how many packets in a row are lost on average, at least 1; nil is that each is lost or not by itself. It needs Rate.
 	Burst *float64 `key:"burst" arg:"burst" min:"1" max:"1000000" usage:"mean number of packets lost in a row (needs rate)"`
@@ -64,7 +64,8 @@ func (p *PacketLoss) Validate() error {
 	switch least := *p.Rate / (1 - *p.Rate); {
 	case *p.Rate >= 1:
 		return &ValueError{
-			Fault: KindPacketLoss, Field: Field{Name: "burst"}, Value: plain(*p.Burst), Reason: "has no meaning when everything is lost (rate 1)",
+			Fault: KindPacketLoss, Field: Field{Name: "burst"}, Value: plain(*p.Burst),
+			Reason: "has no meaning when everything is lost (rate 1)",
 		}
 	case *p.Burst < least*(1-1e-9): // 0.9 has no exact binary form
 		return &ValueError{Fault: KindPacketLoss, Field: Field{Name: "burst"}, Value: plain(*p.Burst), Reason: fmt.Sprintf(

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/stream"
@@ -35,7 +36,8 @@ func (s *Slicer) Validate() error {
 		f, _ := d.Field("variation")
 		f.Min, f.Max = nil, nil
 		return &ValueError{
-			Fault: KindSlicer, Field: f, Value: fmt.Sprint(s.Variation), Reason: fmt.Sprintf("is too much for size %d, use less than that", s.Size),
+			Fault: KindSlicer, Field: f, Value: strconv.Itoa(s.Variation),
+			Reason: fmt.Sprintf("is too much for size %d, use less than that", s.Size),
 		}
 	}
 	return nil

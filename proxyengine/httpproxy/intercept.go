@@ -82,7 +82,7 @@ func newInterceptor(s *Server, i Intercept) *interceptor {
 		ErrorLog:                     s.proxy.ErrorLog,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			o, _ := below[*openedConn](c)
-			return context.WithValue(ctx, openedKey{}, o.opened)
+			return context.WithValue(context.WithValue(ctx, connKey{}, c), openedKey{}, o.opened)
 		},
 	}
 	return in

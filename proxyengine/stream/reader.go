@@ -88,8 +88,8 @@ func (r *Reader) Head(n int, turn bool) error {
 }
 
 // Read reads bytes of the body that are due. It returns io.EOF at the end, the error of the source when that failed, and ErrReset
-// or ErrCut when a stage reset or cut the stream; each is due in its turn like the bytes before it. When a stage swallows the end it blocks until
-// ctx is done, and returns its error. After Close it returns io.ErrClosedPipe.
+// or ErrCut when a stage reset or cut the stream; each is due in its turn like the bytes before it. When a stage swallows the end it
+// blocks until ctx is done, and returns its error. After Close it returns io.ErrClosedPipe.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
