@@ -49,6 +49,7 @@ func checkArguments(params []param, args map[string]any) (map[string]any, error)
 		if p.asText {
 			value = numberFromText(p.schema.Type, value)
 		}
+		value = p.schema.spelled(value)
 		if err := p.schema.check(p.name, value); err != nil {
 			return nil, err
 		}
@@ -152,6 +153,20 @@ func numberFromText(wanted string, value any) any {
 	case typeBoolean:
 		if b, err := strconv.ParseBool(strings.TrimSpace(text)); err == nil {
 			return b
+		}
+	}
+	return value
+}
+
+// spelled returns the accepted value that a text differs from in nothing but letter case, as the documented examples do.
+func (s schema) spelled(value any) any {
+	text, ok := value.(string)
+	if !ok || slices.Contains(s.Enum, text) {
+		return value
+	}
+	for _, accepted := range s.Enum {
+		if strings.EqualFold(accepted, strings.TrimSpace(text)) {
+			return accepted
 		}
 	}
 	return value

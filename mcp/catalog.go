@@ -134,9 +134,9 @@ func impactTool(t *tools.Impact) tool {
 	return tool{
 		name:  "fault_run_" + t.Name() + "_impact_scenario",
 		title: "Measure " + name + " impact",
-		description: fmt.Sprintf("Measure what %s does to a running HTTP endpoint. %s Sends load to url while the fault is active, after "+
-			"a few calls without it, and returns a Markdown report with response times, errors and objectives. Only loopback targets "+
-			"unless others were allowed.", name, t.Definition().Summary),
+		description: fmt.Sprintf("Measure what %s does to a running HTTP endpoint: load on url, after a few calls without the fault. %s "+
+			"Returns a Markdown report with response times, errors and objectives. Only loopback targets unless others were allowed.",
+			name, t.Definition().Summary),
 		hints:  hints{destructive: true, openWorld: true},
 		params: paramsOf(t.Arguments()),
 		output: impactOutput,
@@ -148,10 +148,7 @@ var impactOutput = object([]string{"report", "verdict"},
 	property{"report", schema{Type: typeString, Description: "the whole report, in Markdown"}},
 	property{"fault", plainText}, property{"url", plainText},
 	property{"verdict", schema{Type: typeString, Enum: []string{"passed", "failed"}}},
-	property{"slos", schema{Type: typeArray, Items: ref(object(nil,
-		property{"type", plainText}, property{"title", plainText}, property{"objective", number}, property{"threshold", number},
-		property{"passed", boolean}, property{"actual", number},
-	))}},
+	property{"slos", schema{Type: typeArray, Items: &schema{Type: typeObject}}},
 	property{"calls", integer}, property{"errors", integer}, property{"timeouts", integer},
 	property{"p50_ms", number}, property{"p95_ms", number}, property{"p99_ms", number},
 	property{"baseline_calls", integer}, property{"baseline_errors", integer}, property{"baseline_p50_ms", number},

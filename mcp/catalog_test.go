@@ -260,6 +260,8 @@ func TestCallEveryTool(t *testing.T) {
 		{"fault_run_latency_impact_scenario", impact("latency", 300, "deviation", 0, "per_read_write_op", false, "direction", "ingress",
 			"side", "server", "proxies", []string{"34000=http://127.0.0.1:2"}), "# Scenarios Report"},
 		{"fault_run_jitter_impact_scenario", impact("amplitude", 50.5, "frequency", "3"), "jitter"},
+		{"fault_run_bandwidth_impact_scenario", impact("rate", 1024, "unit", "bps", "direction", "egress", "side", "server", "num_clients", 5), "bandwidth"},
+		{"fault_run_packet_loss_impact_scenario", impact("direction", "egress", "side", "server", "rate", 0.05, "burst", "4"), "packetloss"},
 		{"fault_run_blackhole_impact_scenario", impact("direction", "egress", "sched", "start:45%,duration:10%"), "blackhole"},
 	} {
 		t.Run(tc.tool, func(t *testing.T) {

@@ -11,11 +11,12 @@ var steps = map[fault.Kind]struct {
 	key  string
 	down bool // less of it is more of a fault
 }{
-	"latency":   {key: "mean"},
-	"jitter":    {key: "amplitude"},
-	"bandwidth": {key: "rate", down: true},
-	"httperror": {key: "probability"},
-	"dns":       {key: "rate"},
+	"latency":    {key: "mean"},
+	"jitter":     {key: "amplitude"},
+	"bandwidth":  {key: "rate", down: true},
+	"packetloss": {key: "rate"},
+	"httperror":  {key: "probability"},
+	"dns":        {key: "rate"},
 }
 
 // Step returns the fault for the i-th call of a repetition, counted from 0 and without the baseline: the configured value first,

@@ -26,6 +26,8 @@ func TestStep(t *testing.T) {
 		{"bandwidth", map[string]any{"rate": 512, "unit": "KBps"}, "rate", 200.4, []any{512.0, 312.0, 111.0, 1.0, 1.0}, true},
 		{"httperror", map[string]any{"probability": 0.5}, "probability", 0.25, []any{0.5, 0.75, nil, nil}, true},
 		{"dns", nil, "rate", 0.25, []any{0.5, 0.75, 1.0, 1.0}, true},
+		{"packetloss", map[string]any{"rate": 0.25}, "rate", 0.5, []any{0.25, 0.75, 1.0}, true},
+		{"packetloss", nil, "mode", 0.1, []any{nil, nil}, false},
 		{"blackhole", nil, "side", 5, []any{"server", "server"}, false},
 	} {
 		spec, err := fault.Decode(c.kind, c.values)

@@ -23,6 +23,8 @@ var impacts = []struct {
 }{
 	{fault.KindLatency, "latency"},
 	{fault.KindJitter, "jitter"},
+	{fault.KindBandwidth, "bandwidth"},
+	{fault.KindPacketLoss, "packet_loss"},
 	{fault.KindBlackhole, "blackhole"},
 }
 

@@ -64,13 +64,11 @@ var impactArguments = []Argument{
 	},
 	{
 		Name: "proxies", Type: "array", Items: "string",
-		Usage: "mappings LOCALPORT=[protocol://]host[:port], to apply the fault to what the application calls through them instead of " +
-			"to the call itself",
+		Usage: "mappings LOCALPORT=[protocol://]host[:port]: the fault acts on what the application calls through them, not on the call",
 	},
 	{
 		Name: "slos", Type: "array", Items: "object",
-		Usage: "objectives {type: latency|error|availability, title, objective (percent), threshold (ms, or percent of errors)} to judge " +
-			"by; without it 99% < 350ms and 95% < 200ms",
+		Usage: "objectives to judge by (objective in percent; threshold in ms, of errors in percent); by default 99% < 350ms, 95% < 200ms",
 	},
 	{Name: "seed", Type: "integer", Min: bound(0), Usage: "repeats the draws of an earlier run"},
 }

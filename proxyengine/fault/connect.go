@@ -23,7 +23,7 @@ func (refusal) Is(target error) bool { return errors.Is(syscall.ECONNREFUSED, ta
 // connection of its own, whatever pooled one would have carried it. Connections are made on the server segment, so that is the only
 // side; the direction changes nothing. Delay or Refuse must be given.
 type Connect struct {
-	Base `with:"with-connect" withenv:"FAULT_WITH_CONNECT" flag:"connect" env:"FAULT_CONNECT"`
+	Base `with:"with-connect" withenv:"FAULT_WITH_CONNECT" flag:"connect" env:"FAULT_CONNECT" side.enum:"server" side.usage:"connections are made on the server segment" direction.usage:"changes nothing: a connection has no direction"` //nolint:lll // tags cannot be broken
 
 	// Delay is how much later the connection is made, or refused, in milliseconds.
 	Delay float64 `key:"delay" default:"0" min:"0" max:"86400000" unit:"ms" usage:"how much later the upstream is connected"`
@@ -35,18 +35,13 @@ type Connect struct {
 // Kind returns KindConnect.
 func (*Connect) Kind() Kind { return KindConnect }
 
-// Validate checks ranges, the side, and that there is something to do.
+// Validate checks ranges, and that there is something to do.
 func (c *Connect) Validate() error {
 	if err := validate(c); err != nil {
 		return err
 	}
-	d, _ := Lookup(string(KindConnect))
-	if c.Side != Server {
-		f, _ := d.Field("side")
-		f.Enum = f.Enum[1:]
-		return &ValueError{Fault: KindConnect, Field: f, Value: string(c.Side), Reason: "is not where the upstream is connected"}
-	}
 	if c.Delay == 0 && !c.Refuse {
+		d, _ := Lookup(string(KindConnect))
 		f, _ := d.Field("delay")
 		refuse, _ := d.Field("refuse")
 		return &ValueError{Fault: KindConnect, Field: f, Reason: fmt.Sprintf("is missing: give it, or refuse (--%s)", refuse.Flag)}

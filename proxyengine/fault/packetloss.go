@@ -33,7 +33,7 @@ type PacketLoss struct {
 	Base `with:"with-packet-loss" withenv:"FAULT_WITH_PACKET_LOSS" flag:"packet-loss" env:"FAULT_PACKET_LOSS"`
 
 	// Rate, 0 to 1, is the share of packets that is lost; nil is the Markov chain.
-	Rate *float64 `key:"rate" arg:"rate" min:"0" max:"1" usage:"share of packets lost; without it times alternate, 4.5% in all"`
+	Rate *float64 `key:"rate" arg:"rate" min:"0" max:"1" usage:"share of packets lost; without it 4.5%, more in bad times"`
 
 	// Burst is how many packets in a row are lost on average, at least 1; nil is that each is lost or not by itself. It needs Rate.
 	Burst *float64 `key:"burst" arg:"burst" min:"1" max:"1000000" usage:"mean number of packets lost in a row (needs rate)"`
