@@ -107,9 +107,17 @@ func roleOf(rel, language string) role {
 			return roleTest
 		}
 	}
-	if strings.HasPrefix(stem, "test_") || strings.HasPrefix(stem, "mock_") || stem == "conftest" ||
-		language == "java" && strings.HasSuffix(stem, "test") {
+	if strings.HasPrefix(stem, "test_") || strings.HasPrefix(stem, "mock_") || stem == "conftest" {
 		return roleTest
+	}
+	switch language {
+	case "java", "kotlin", "csharp", "php": // CartTest is one, Latest is not
+		class := strings.TrimSuffix(path.Base(rel), path.Ext(rel))
+		for _, suffix := range []string{"Test", "Tests", "TestCase", "Spec"} {
+			if strings.HasSuffix(class, suffix) {
+				return roleTest
+			}
+		}
 	}
 	for part := range strings.SplitSeq(dir, "/") {
 		switch part {

@@ -209,6 +209,13 @@ func TestRoleOf(t *testing.T) {
 			t.Errorf("roleOf(%q) = %d, want %d", path, got, want)
 		}
 	}
+	for path, want := range map[string]role{
+		"src/CartTest.java": roleTest, "CartTests.cs": roleTest, "src/Latest.java": roleSource, "Contest.kt": roleSource,
+	} {
+		if got := roleOf(path, map[string]string{".java": "java", ".cs": "csharp", ".kt": "kotlin"}[filepath.Ext(path)]); got != want {
+			t.Errorf("roleOf(%q) = %d, want %d", path, got, want)
+		}
+	}
 	if roleOf("README.md", "markdown") != roleDocument {
 		t.Error("markdown is not a document")
 	}

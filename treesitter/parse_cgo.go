@@ -34,7 +34,7 @@ const parseLimit = 20 * time.Second
 
 // parsers gives the parsers of each language of the table and their compiled queries. A query is never changed after it was compiled
 // and serves any number of cursors at once. Where a language has several parsers, the first one without syntax errors counts, and
-// the first one of all if there is none.
+// if there is none the one that finds most.
 var parsers = map[Language][]*parser{
 	Python: {newParser(&python, sitterpython.GetLanguage).withRoutes(&pythonRouting)},
 	Go:     {newParser(&golang, sittergo.GetLanguage).withRoutes(&goRouting)},
@@ -93,21 +93,24 @@ func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
 	if language == TypeScript && (bytes.Contains(src, []byte("</")) || bytes.Contains(src, []byte("/>"))) {
 		candidates = []*parser{candidates[1], candidates[0]} // most likely TSX, and a parse in vain takes twice the time
 	}
-	first, err := candidates[0].parse(ctx, src)
-	if err != nil || first.Warning == "" {
-		return first, err
+	best, err := candidates[0].parse(ctx, src)
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range candidates[1:] {
-		file, err := p.parse(ctx, src)
-		if err == nil && file.Warning == "" {
-			file.Language = language
-			return file, nil
+		if best.Warning == "" {
+			break
 		}
+		file, err := p.parse(ctx, src)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if err == nil && (file.Warning == "" || len(file.Definitions) > len(best.Definitions)) {
+			best = file
+		}
 	}
-	return first, nil
+	best.Language = language
+	return best, nil
 }
 
 func (p *parser) parse(ctx context.Context, src []byte) (*File, error) {
@@ -385,14 +388,14 @@ func indentedStart(body *sitter.Node, src string, floor int) int {
 	return start
 }
 
-// firstError returns the line of the first node that could not be parsed, or 0.
+// firstError returns the line of the first node that could not be parsed, or 0 where that is everything.
 func firstError(root *sitter.Node) int {
 	cursor := sitter.NewTreeCursor(root)
 	defer cursor.Close()
 	for {
 		node := cursor.CurrentNode()
 		switch {
-		case node.IsError() || node.IsMissing():
+		case (node.IsError() || node.IsMissing()) && !node.Equal(root):
 			return int(node.StartPoint().Row) + 1
 		case node.HasError() && cursor.GoToFirstChild():
 		default:
