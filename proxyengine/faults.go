@@ -20,6 +20,9 @@ type Fault struct {
 	// Mappings are the mappings, in the spelling of [ParseMapping], that the fault acts on, and it acts on nothing else; none when
 	// the list is empty. nil leaves it to the program, as for all others.
 	Mappings []string
+	// With, unless empty, is the ID of a fault of the list that this one belongs to: they have the same probability, and hit the
+	// same connections and exchanges.
+	With string
 }
 
 // FaultState is a fault with what has become of it.
@@ -129,8 +132,31 @@ func (r *running) place(list []Fault) error {
 			p.epoch = old.epoch
 		}
 	}
-	r.Program, r.selection, r.placed, r.last = program, selection, next, last
+	leaders, err := leaders(next)
+	if err != nil {
+		return err
+	}
+	r.Program, r.selection, r.placed, r.last, r.leaders = program, selection, next, last, leaders
 	return nil
+}
+
+// leaders finds, by index, whose draw decides about those that belong to another.
+func leaders(list []*placed) (map[int]int, error) {
+	out := map[int]int{}
+	for _, p := range list {
+		if p.With == "" {
+			continue
+		}
+		i := slices.IndexFunc(list, func(o *placed) bool { return o.ID == p.With })
+		if i < 0 || list[i].With != "" || list[i] == p {
+			return nil, fmt.Errorf("fault %s belongs to %q, which is no other fault that stands for itself", p.ID, p.With)
+		}
+		if list[i].Spec.Common().Probability != p.Spec.Common().Probability {
+			return nil, fmt.Errorf("faults %s and %s belong together, but their probabilities differ", p.ID, p.With)
+		}
+		out[p.index] = list[i].index
+	}
+	return out, nil
 }
 
 // chains makes the chains of the faults that are active: what each flow gets depends on the mapping it came by.

@@ -91,6 +91,10 @@ func TestSetFaultsErrorsChangeNothing(t *testing.T) {
 		"no fault":    {{ID: "a"}},
 		"invalid":     {{ID: "a", Spec: latency(-1)}},
 		"mapping":     {{ID: "a", Spec: latency(1), Mappings: []string{"nonsense"}}},
+		"alone":       {{ID: "a", Spec: latency(1), With: "b"}},
+		"with itself": {{ID: "a", Spec: latency(1), With: "a"}},
+		"in a ring":   {{ID: "a", Spec: latency(1), With: "b"}, {ID: "b", Spec: latency(1), With: "a"}},
+		"other odds":  {{ID: "a", Spec: latency(1)}, {ID: "b", Spec: latency(1, func(l *fault.Latency) { l.Probability = 0.5 }), With: "a"}},
 		"percentages": {{ID: "a", Spec: scheduled(t, 1, "start:5%")}},
 	} {
 		if err := e.SetFaults(list); err == nil {
@@ -142,6 +146,39 @@ func TestFaultsOfAMapping(t *testing.T) {
 		}
 		one.Close()
 		two.Close()
+	})
+}
+
+// Faults that belong together hit the same connections, half of them.
+func TestFaultsThatBelongTogether(t *testing.T) {
+	m := mapping(t, "1001=up:7")
+	half := func(ms float64) *fault.Latency {
+		return latency(ms, func(l *fault.Latency) { l.Probability = 0.5 })
+	}
+	inBubble(t, Config{Mappings: []Mapping{m}}, nil, func(t *testing.T, w *world) {
+		echo(t, w, "up:7")
+		took := func(list ...Fault) map[time.Duration]int {
+			t.Helper()
+			if err := w.SetFaults(list); err != nil {
+				t.Fatal(err)
+			}
+			out := map[time.Duration]int{}
+			for range 200 {
+				conn := w.connect(t, "127.0.0.1:1001")
+				out[round(t, conn)]++
+				conn.Close()
+			}
+			return out
+		}
+		const ms = time.Millisecond
+		apart := took(Fault{ID: "a", Spec: half(1)}, Fault{ID: "b", Spec: half(10)})
+		if len(apart) != 4 {
+			t.Errorf("apart they give %v, want all four", apart)
+		}
+		together := took(Fault{ID: "b", Spec: half(10), With: "a"}, Fault{ID: "a", Spec: half(1)})
+		if len(together) != 2 || together[0] < 60 || together[11*ms] < 60 {
+			t.Errorf("together they give %v, want about as often none as both", together)
+		}
 	})
 }
 

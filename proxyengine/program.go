@@ -14,7 +14,8 @@ type running struct {
 	selection *selection
 	origin    time.Time
 	placed    []*placed
-	last      int // the number of faults that there ever were
+	leaders   map[int]int // by index: see Fault.With
+	last      int         // the number of faults that there ever were
 }
 
 // clock counts activations over all programs of an engine, so that no two share an epoch. It belongs to the schedule loop.
@@ -103,6 +104,7 @@ func (e *Engine) advance() {
 		}
 		return e.builder.Build(list)
 	}
+	e.builder.Follow(e.program.leaders)
 	e.flows.set(e.program.chains(active, build))
 	e.builder.Keep(active)
 	e.cfg.Sink.Send(event.FaultsChanged{At: now, Offset: now.Sub(e.program.origin), Active: build(active).Describe()})

@@ -50,6 +50,7 @@ type Chain struct {
 	seed    uint64
 	sink    event.Sink
 	common  *commons
+	follow  map[int]int // see Builder.Follow
 }
 
 // entry is one active fault with its abilities, nil where it has none.
@@ -70,6 +71,9 @@ func Build(active []Active, seed uint64, sink event.Sink) *Chain {
 // Build makes the chain of the faults that are active.
 func (b *Builder) Build(active []Active) *Chain {
 	c := &Chain{entries: make([]entry, len(active)), seed: b.seed, sink: b.sink, common: b.common}
+	b.mu.Lock()
+	c.follow = b.follow
+	b.mu.Unlock()
 	for i, a := range active {
 		e := entry{Active: a, rank: rank(a.Spec.Kind())}
 		e.stream, _ = a.Spec.(streamFault)
@@ -82,6 +86,16 @@ func (b *Builder) Build(active []Active) *Chain {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.Index, b.Index))
 	})
 	return c
+}
+
+// decider is the activation whose draw decides about a fault: its own, unless it follows another that is active.
+func (c *Chain) decider(e *entry) identity {
+	if lead, ok := c.follow[e.Index]; ok {
+		if i := slices.IndexFunc(c.entries, func(o entry) bool { return o.Index == lead }); i >= 0 {
+			return identity{lead, c.entries[i].Epoch}
+		}
+	}
+	return identity{e.Index, e.Epoch}
 }
 
 // Describe lists the labels of the faults, in the order of configuration.

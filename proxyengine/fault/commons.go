@@ -15,12 +15,24 @@ type Builder struct {
 	seed   uint64
 	sink   event.Sink
 	common *commons
+
+	mu     sync.Mutex
+	follow map[int]int
 }
 
 // NewBuilder returns a builder of chains. The seed decides every draw, together with the flow, the fault's index and its epoch. The
 // sink gets an [event.Applied] each time a fault does something, and an [event.Notice] when one cannot; it may be nil.
 func NewBuilder(seed uint64, sink event.Sink) *Builder {
 	return &Builder{seed: seed, sink: sink, common: &commons{}}
+}
+
+// Follow says, for the chains to come, which faults decide as others do: by index, whose draw counts. A fault and the one that it
+// follows have the same probability, and then they hit the same connections and exchanges; one that follows a fault that is not
+// active decides for itself. leaders must not be changed any more.
+func (b *Builder) Follow(leaders map[int]int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follow = leaders
 }
 
 // Keep forgets what faults had in common that are not active any more: list is all that are.

@@ -199,10 +199,10 @@ func (f *Flow) hit(c *Chain, e *entry) bool {
 	if p >= 1 && !e.exchanges {
 		return true
 	}
-	id := identity{e.Index, e.Epoch}
+	id := c.decider(e)
 	hit, decided := f.hits[id]
 	if !decided {
-		hit = f.meant(c, e) && (p >= 1 || draw(c.seed, f.scope(), e.Index, e.Epoch, "probability").Float64() < p)
+		hit = f.meant(c, e) && (p >= 1 || draw(c.seed, f.scope(), id.index, id.epoch, "probability").Float64() < p)
 		if f.hits == nil {
 			f.hits = map[identity]bool{}
 		}
