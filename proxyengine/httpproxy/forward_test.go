@@ -310,3 +310,59 @@ func TestResetsReachTheClient(t *testing.T) {
 		}
 	}
 }
+
+// A connection over HTTP/2 on which nothing happens does not hold up the end; what is under way on one may come to its end.
+func TestHTTP2Drains(t *testing.T) {
+	release := make(chan struct{})
+	srv := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			<-release
+		}
+		io.WriteString(w, "ok")
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cfg Config
+	f := serve(t, func(c *Config) {
+		mapped(srv)(c)
+		c.Drain = time.Minute
+		cfg = *c
+	})
+	f.addr = ln.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- New(cfg).Serve(ctx, ln) }()
+	idle, busy := h2cClient(t, f.addr), h2cClient(t, f.addr)
+	resp, err := idle.Get("http://" + f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := busy.Get("http://" + f.addr + "/slow")
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answered <- string(body)
+	}()
+	time.Sleep(100 * time.Millisecond)
+	cancel()
+	time.AfterFunc(100*time.Millisecond, func() { close(release) })
+	if got := <-answered; got != "ok" {
+		t.Errorf("what was under way ends with %q", got)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the idle connection is waited for")
+	}
+}
