@@ -144,17 +144,13 @@ func impactTool(t *tools.Impact) tool {
 	}
 }
 
+// impactOutput names what a caller acts on; an answer has more than that, and the report has all of it.
 var impactOutput = object([]string{"report", "verdict"},
 	property{"report", schema{Type: typeString, Description: "the whole report, in Markdown"}},
-	property{"fault", plainText}, property{"url", plainText},
 	property{"verdict", schema{Type: typeString, Enum: []string{"passed", "failed"}}},
-	property{"slos", schema{Type: typeArray, Items: &schema{Type: typeObject}}},
-	property{"calls", integer}, property{"errors", integer}, property{"timeouts", integer},
-	property{"p50_ms", number}, property{"p95_ms", number}, property{"p99_ms", number},
-	property{"baseline_calls", integer}, property{"baseline_errors", integer}, property{"baseline_p50_ms", number},
+	property{"calls", integer}, property{"errors", integer}, property{"p50_ms", number}, property{"p95_ms", number},
 	property{"added_p50_ms", schema{Type: typeNumber, Description: "what the fault added to the median"}},
-	property{"planned_rps", number}, property{"achieved_rps", number}, property{"faults_applied", integer},
-	property{"notes", texts}, property{"seed", integer}, property{"source", plainText},
+	property{"faults_applied", integer},
 )
 
 func ref(s schema) *schema { return &s }

@@ -71,7 +71,6 @@ func (t tool) definition() sdk.Tool {
 		RawInputSchema:  objectOf(t.params).json(),
 		RawOutputSchema: t.output.json(),
 		Annotations: sdk.ToolAnnotation{
-			Title:           t.title,
 			ReadOnlyHint:    &t.hints.readOnly,
 			DestructiveHint: &t.hints.destructive,
 			IdempotentHint:  &t.hints.idempotent,

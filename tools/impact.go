@@ -26,6 +26,7 @@ var impacts = []struct {
 	{fault.KindBandwidth, "bandwidth"},
 	{fault.KindPacketLoss, "packet_loss"},
 	{fault.KindBlackhole, "blackhole"},
+	{fault.KindHTTPError, "http_error"},
 }
 
 // RunScenarios runs scenarios as scenarios/runner does. It blocks until the last call is over; a canceled context ends it within

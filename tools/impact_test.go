@@ -102,6 +102,15 @@ func TestImpactScenario(t *testing.T) {
 					"strategy": {"mode": "load", "duration": "10s", "clients": 1, "rps": 3}}}`,
 		},
 		{
+			name: "http error", fault: "http_error",
+			in: `{"url": "http://localhost:9090", "status_code": "503", "error_body": "busy", "probability": 0.05, "slos": []}`,
+			want: `{"call": {"method": "GET", "url": "http://localhost:9090", "timeout": 30000},
+				"context": {"upstreams": [],
+					"faults": [{"type": "httperror", "side": "server", "status_code": 503, "body": "busy", "direction": "ingress",
+						"probability": 0.05}],
+					"strategy": {"mode": "load", "duration": "10s", "clients": 1, "rps": 3}}}`,
+		},
+		{
 			name: "blackhole for a part of the load, nulls", fault: "blackhole",
 			in: `{"url": "http://localhost:9090", "direction": "both", "side": "server", "sched": "start:45%,duration:10%", "timeout": null,
 				"proxies": null, "rps": null, "slos": null, "duration": 10}`,
