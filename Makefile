@@ -83,7 +83,7 @@ fuzz: ## Fuzz every parser of outside input for FUZZTIME (60s) each
 	done
 
 .PHONY: e2e
-e2e: build ## Run the end-to-end tests against real peers (FastMCP, FastAPI, httpx, curl, MCP Inspector)
+e2e: build ## Run the end-to-end tests against real peers (FastMCP, httpx, requests, curl, psql, redis-cli, Chromium, …)
 	./e2e/run.sh
 
 .PHONY: check

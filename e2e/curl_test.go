@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,9 +12,7 @@ import (
 
 // TestCurl goes all the ways that a client can take through the proxy to the demo application, with 200 ms of latency.
 func TestCurl(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	peer(t, "curl")
 	app := start(t, "demo", "run", "--port", "0")
 	base := app.waitFor(t, `Demo application on (http://127\.0\.0\.1:\d+)`)[1]
 	upstream := strings.TrimPrefix(base, "http://")
@@ -69,9 +66,7 @@ func TestCurl(t *testing.T) {
 
 // TestRefusingUpstreamIsNamed: who calls through the proxy learns which upstream refused.
 func TestRefusingUpstreamIsNamed(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("curl is not installed")
-	}
+	peer(t, "curl")
 	refusing := local(freePort(t))
 	proxy, mapping := freePort(t), freePort(t)
 	p := start(t, "run", "--no-ui", "--proxy-address", local(proxy), "--proxy", fmt.Sprintf("%d=http://%s", mapping, refusing))

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -290,15 +289,9 @@ func TestWrongArguments(t *testing.T) {
 
 // TestInspector drives the server with the MCP Inspector's command line.
 func TestInspector(t *testing.T) {
-	npx, err := exec.LookPath("npx")
-	if err != nil {
-		t.Skip("npx is not installed: the MCP Inspector cannot be run")
-	}
+	npx := peer(t, "npx")
 	if r := command(t, t.TempDir(), npx, "-y", inspector, "--cli", "--help"); r.code != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the MCP Inspector cannot be had: %s", r.stderr)
-		}
-		t.Skipf("the MCP Inspector cannot be had: %s", tail(r.stderr))
+		missing(t, "the MCP Inspector cannot be had: %s", tail(r.stderr))
 	}
 	inspect := func(t *testing.T, args ...string) result {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -78,8 +79,14 @@ type process struct {
 // start runs fault in the background; it is killed when the test ends, if it still runs then.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with additions to the environment.
+func startWith(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command(binary(t), args...), done: make(chan struct{})}
-	p.Env, p.Dir = environment(t), t.TempDir()
+	p.Env, p.Dir = append(environment(t), env...), t.TempDir()
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -186,10 +193,16 @@ func run(t *testing.T, dir string, args ...string) result {
 
 func command(t *testing.T, dir, name string, args ...string) result {
 	t.Helper()
+	return commandWith(t, dir, nil, name, args...)
+}
+
+// commandWith is command with something on standard input.
+func commandWith(t *testing.T, dir string, stdin io.Reader, name string, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, environment(t)
+	cmd.Dir, cmd.Env, cmd.Stdin = dir, environment(t), stdin
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the end-to-end tests against the built binary (FAULT_BIN, by default bin/fault): the documented scripts with the newest
-# FastMCP and with 2.9, each in a virtual environment below .venv/ that is kept, then the Go tests with the tag e2e.
-# Where Python or its packages cannot be had, it says so and leaves those tests out; with CI set it fails instead.
+# Runs the end-to-end tests against the built binary (FAULT_BIN, by default bin/fault): in Python, at the same time, the documented
+# scripts with the newest FastMCP and with 2.9, and HTTP clients, each in a virtual environment below .venv/ that is kept; then the
+# Go tests with the tag e2e, which need curl, PostgreSQL, Redis, Chromium and npx.
+# Where a peer cannot be had, it says so and leaves those tests out; with CI set it fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,14 +48,37 @@ environment() {
 	return 1
 }
 
-for name in latest 2.9; do
-	say "Python peers, $name"
-	if ! environment "$name"; then
-		left_out+=("Python peers, $name")
-		continue
-	fi
-	".venv/$name/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -Ei '^(fastmcp|mcp|fastapi|httpx) ' || true
-	(cd e2e/python && "../../.venv/$name/bin/python" -m pytest -q -p no:cacheprovider) || failed+=("Python peers, $name")
+# python_peers NAME ARGUMENT... runs pytest in the environment. It returns 3 when there is no environment.
+python_peers() {
+	local name=$1 python
+	shift
+	environment "$name" || return 3
+	python=$PWD/.venv/$name/bin/python
+	"$python" -m pip list --disable-pip-version-check 2>/dev/null | grep -Ei '^(fastmcp|mcp|fastapi|httpx|requests|hypercorn) ' || true
+	cd e2e/python && "$python" -m pytest -q -p no:cacheprovider "$@"
+}
+
+# Most of the time these wait for each other's faults, so they share the machine.
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+names=(latest 2.9 clients)
+pids=()
+for name in "${names[@]}"; do
+	tests=(--ignore=clients)
+	[ "$name" != clients ] || tests=(clients)
+	(python_peers "$name" "${tests[@]}") >"$logs/$name" 2>&1 &
+	pids+=($!)
+done
+for i in "${!names[@]}"; do
+	code=0
+	wait "${pids[$i]}" || code=$?
+	say "Python peers, ${names[$i]}"
+	cat "$logs/${names[$i]}"
+	case $code in
+	0) ;;
+	3) left_out+=("Python peers, ${names[$i]}") ;;
+	*) failed+=("Python peers, ${names[$i]}") ;;
+	esac
 done
 
 say "Go tests"
