@@ -15,7 +15,8 @@ import (
 // virtual is the source of a virtual stream that has a body: as many bytes as its head had, which stand for it and say nothing,
 // then the body. So both arrive one behind the other, each when it was read, whatever the faults do to the head meanwhile.
 type virtual struct {
-	head int // belongs to the one goroutine that reads
+	head  int  // this and ended belong to the one goroutine that reads
+	ended bool // the body said that it is at its end, and need not say so a second time once the answer has begun
 
 	mu     sync.Mutex
 	body   io.ReadCloser
@@ -56,11 +57,13 @@ func (v *virtual) Read(p []byte) (int, error) {
 	v.mu.Lock()
 	body, closed := v.body, v.closed
 	v.mu.Unlock()
-	if closed || body == nil {
+	if closed || body == nil || v.ended {
 		return 0, io.EOF
 	}
 	v.reads.Store(true)
-	return body.Read(p)
+	n, err := body.Read(p)
+	v.ended = errors.Is(err, io.EOF)
+	return n, err
 }
 
 // Close closes the body.

@@ -45,6 +45,7 @@ type exchange struct {
 	conn            *upstreamConn                // the latest connection
 	dialed          atomic.Pointer[upstreamConn] // the latest that was made for the exchange, which may have become another's
 	multiplexed     bool                         // goes by way of HTTP/2
+	twoWays         bool                         // the answer may begin before the request has ended
 	secured         net.Conn                     // what is above it when it is encrypted, else nil
 	outTrailer      http.Header                  // of the outgoing request, nil for none
 
@@ -66,6 +67,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	x.flow.Faults().OnChange(func() { x.up.Poke(); x.down.Poke() })
 	defer func() {
 		x.w.finish()
+		x.drain()
 		_ = x.up.Close() // what these return was told to who reads them
 		_ = x.down.Close()
 		x.end()
@@ -83,6 +85,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, info *event.Fl
 	x.flow.Faults().OnReset(x.reset)
 	x.flow.Faults().OnChange(x.arm)
 	x.arm()
+	x.duplex()
 	s.proxy.ServeHTTP(x.w, r.WithContext(ctx))
 }
 
