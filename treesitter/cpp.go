@@ -5,7 +5,7 @@ const CPP Language = "cpp"
 
 var cpp = grammar{
 	language:    CPP,
-	aliases:     []string{"c++", "cc", "cxx"},
+	aliases:     []string{"c++"},
 	extensions:  []string{".cpp", ".cc", ".cxx", ".c++", ".hpp", ".hh", ".hxx", ".h++", ".ipp", ".tpp", ".inl"},
 	comments:    []string{"//"},
 	blocks:      true,

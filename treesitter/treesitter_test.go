@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -247,29 +248,46 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// Every language at once, on many goroutines: queries are shared, and compiled by whoever comes first.
 func TestParseConcurrently(t *testing.T) {
-	src, err := os.ReadFile("testdata/sample.py")
-	if err != nil {
-		t.Fatal(err)
+	type sample struct {
+		name     string
+		language Language
+		src      []byte
 	}
-	want, err := Parse(t.Context(), Python, src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := make(chan string)
-	for range 8 {
-		go func() {
-			for range 20 {
-				got, err := Parse(t.Context(), Python, src)
-				results <- fmt.Sprint(err) + cmp.Diff(want, got)
-			}
-		}()
-	}
-	for range 8 * 20 {
-		if r := <-results; r != "<nil>" {
-			t.Error(r)
+	var all []sample
+	for _, name := range samples {
+		src, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
 		}
+		language, _ := LanguageOf(strings.TrimSuffix(name, ".txt"), src)
+		all = append(all, sample{name, language, src})
 	}
+	var mu sync.Mutex
+	first := map[string]*File{}
+	var group sync.WaitGroup
+	for worker := range 8 {
+		group.Go(func() {
+			for i := range 2 * len(all) {
+				s := all[(i+worker)%len(all)]
+				got, err := Parse(t.Context(), s.language, s.src)
+				if err != nil {
+					t.Errorf("%s: %v", s.name, err)
+					continue
+				}
+				mu.Lock()
+				if first[s.name] == nil {
+					first[s.name] = got
+				}
+				if diff := cmp.Diff(first[s.name], got); diff != "" {
+					t.Errorf("%s (-first +now):\n%s", s.name, diff)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestEmptyAndCRLF(t *testing.T) {
