@@ -108,6 +108,32 @@ func TestListRoutes(t *testing.T) {
 	}
 }
 
+func TestExtractHandler(t *testing.T) {
+	dir := writeTree(t, map[string]string{
+		"app.js": "const express = require('express');\nconst app = express();\nfunction item(req, res) {}\n" +
+			"app.get('/items/:id', item);\napp.get('/users', users.list);\napp.post('/items', (req, res) => {\n});\n",
+	})
+	guard, err := NewFileGuard([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "app.js")
+	for _, operation := range []string{"GET /items/{itemId}", "get /items/42", "http://127.0.0.1:8080/items/42", "/items/{x}"} {
+		out, err := NewExtract(guard).Run(t.Context(), ExtractIn{File: file, Func: operation})
+		if err != nil || out.Name != "item" || out.Full != "function item(req, res) {}" {
+			t.Errorf("%s: %+v, %v", operation, out, err)
+		}
+	}
+	for operation, says := range map[string]string{
+		"GET /users":  `the handler of "GET /users" is not in this file; look for users.list, registered in line 5`,
+		"POST /items": "it is written in place, in lines 6 to 7",
+		"PUT /items":  "it has those of GET /items/{id}, GET /users and POST /items",
+	} {
+		_, err := NewExtract(guard).Run(t.Context(), ExtractIn{File: file, Func: operation})
+		wantUserError(t, err, "func", says)
+	}
+}
+
 func wantUserError(t *testing.T, err error, argument, says string) {
 	t.Helper()
 	var user *UserError

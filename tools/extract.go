@@ -20,7 +20,8 @@ func NewExtract(files *FileGuard) *Extract { return &Extract{files} }
 // ExtractIn holds the arguments of [Extract.Run].
 type ExtractIn struct {
 	File string `json:"file"`
-	// Func is a name: bare, qualified (Type.method, outer.inner), or with the line of its head (name@line).
+	// Func is a name: bare, qualified (Type.method, outer.inner), or with the line of its head (name@line); or an operation of a service
+	// (GET /items/{id}, or a path with values) that the file registers a handler for.
 	Func string `json:"func"`
 	// Roots are the client's folders, nil when it declares none.
 	Roots []string `json:"-"`
@@ -56,7 +57,8 @@ func (o *ExtractOut) Text() string {
 func (t *Extract) Arguments() []Argument {
 	return []Argument{fileArgument, {
 		Name: "func", Type: "string", Required: true,
-		Usage: "name of the function, method or type: name, Type.name, or name@line where several share it",
+		Usage: "name of the function, method or type: name, Type.name, or name@line where several share it; or the operation that it " +
+			"handles: GET /items/{id}",
 	}}
 }
 
@@ -71,6 +73,11 @@ func (t *Extract) Run(ctx context.Context, in ExtractIn) (*ExtractOut, error) {
 		return nil, err
 	}
 	found := file.Find(in.Func)
+	if len(found) == 0 {
+		if found, err = handlerOf(in, file); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case len(found) == 0:
 		return nil, unknownFunction(in, file)
@@ -88,6 +95,44 @@ func (t *Extract) Run(ctx context.Context, in ExtractIn) (*ExtractOut, error) {
 		Full: d.Full, Body: d.Body, Name: d.Qualified, Kind: string(d.Kind), File: f.path, Language: string(file.Language),
 		Line: d.Line, EndLine: d.EndLine, Warning: file.Warning,
 	}, nil
+}
+
+// handlerOf finds the handler of an operation, nothing for what is none.
+func handlerOf(in ExtractIn, file *treesitter.File) ([]treesitter.Definition, error) {
+	method, path, ok := strings.Cut(strings.TrimSpace(in.Func), " ")
+	if !ok {
+		method, path = "", method
+	}
+	path = strings.TrimSpace(path)
+	if !strings.HasPrefix(path, "/") && !strings.Contains(path, "://") {
+		return nil, nil
+	}
+	route, ok := treesitter.MatchRoute(file.Routes, method, path)
+	if !ok {
+		operations := make([]string, len(file.Routes))
+		for i, r := range file.Routes {
+			operations[i] = strings.TrimSpace(r.Method + " " + r.Path)
+		}
+		err := &UserError{Argument: "func", Message: fmt.Sprintf("no handler of %q in %s", in.Func, in.File), Hint: "it has no routes"}
+		if len(operations) > 0 {
+			err.Hint = "it has those of " + choices(operations, "and")
+		}
+		return nil, err
+	}
+	if route.Handler == "" {
+		return nil, &UserError{
+			Argument: "func", Message: fmt.Sprintf("the handler of %q has no name", in.Func),
+			Hint: fmt.Sprintf("it is written in place, in lines %d to %d", route.Line, route.EndLine),
+		}
+	}
+	found := file.Find(route.Handler)
+	if len(found) == 0 {
+		return nil, &UserError{
+			Argument: "func", Message: fmt.Sprintf("the handler of %q is not in this file", in.Func),
+			Hint: fmt.Sprintf("look for %s, registered in line %d", route.Handler, route.Line),
+		}
+	}
+	return found[:1], nil
 }
 
 func unknownFunction(in ExtractIn, file *treesitter.File) error {
