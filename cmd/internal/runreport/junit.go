@@ -107,7 +107,10 @@ func junitFindings(c *suite.Comparison, stamp string) junitSuite {
 	add("under-faults", "fails under faults", c.UnderFaults)
 	add("without-faults", "fails without faults, too", c.WithoutFaults)
 	for _, u := range c.Unfinished {
-		add("unfinished", "had not finished when the command was ended", []suite.Finding{{Test: u.Tests[0]}})
+		tests, _, _ := u.Hung()
+		for _, t := range tests {
+			add("unfinished", "had not finished when the command was ended", []suite.Finding{{Test: t}})
+		}
 	}
 	return s
 }

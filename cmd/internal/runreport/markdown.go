@@ -101,10 +101,16 @@ func (r *Report) findings(b *bytes.Buffer) {
 			where = fmt.Sprintf("seed %d", u.Seed)
 		}
 		fmt.Fprintf(b, "### Not finished when the command was ended (%s)\n\n", where)
-		for _, t := range u.Tests {
-			fmt.Fprintf(b, "1. %s\n", code(t))
+		for _, t := range u.Running {
+			fmt.Fprintf(b, "- %s, which was running\n", code(t))
 		}
-		b.WriteString("\nWhere tests run one after the other, the first is the one that hung and the others had not begun.\n\n")
+		for _, t := range u.Missing {
+			fmt.Fprintf(b, "- %s\n", code(t))
+		}
+		b.WriteString("\n")
+		if _, more, certain := u.Hung(); !certain && more > 0 {
+			b.WriteString("Where tests run one after the other, the first was running and the others had not begun.\n\n")
+		}
 	}
 	if len(c.Slower) > 0 {
 		b.WriteString("### Passed, but took longer\n\n| Test | Without faults | Under faults |\n|---|---|---|\n")

@@ -74,7 +74,7 @@ func suiteRun(t *testing.T) *Report {
 			},
 			UnderFaults:   []suite.Finding{},
 			WithoutFaults: []suite.Finding{{Test: "broken", Failed: []uint64{7}, Passed: []uint64{}, Without: suite.Failed, Message: "always"}},
-			Unfinished:    []suite.Unfinished{{Seed: 8, Faults: true, Tests: []string{"t::hangs", "t::after"}}},
+			Unfinished:    []suite.Unfinished{{Seed: 8, Faults: true, Running: []string{}, Missing: []string{"t::hangs", "t::after"}}},
 			Slower:        []suite.Slow{{Test: "t::slow", Without: 0.25, With: 4}},
 		},
 	}

@@ -65,8 +65,16 @@ func hung(u *suite.Unfinished) string {
 	if u.Faults {
 		where = fmt.Sprintf("seed %d", u.Seed)
 	}
-	text := fmt.Sprintf("%s: ended while %s was running, if tests run one after the other", where, u.Tests[0])
-	if more := len(u.Tests) - 1; more > 0 {
+	tests, more, certain := u.Hung()
+	verb := "was"
+	if len(tests) > 1 {
+		verb = "were"
+	}
+	text := fmt.Sprintf("%s: ended while %s %s running", where, join(tests), verb)
+	if !certain {
+		text += ", if tests run one after the other"
+	}
+	if more > 0 {
 		text += fmt.Sprintf("; %s had not begun", plural(more, "test"))
 	}
 	return text

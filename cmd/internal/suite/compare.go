@@ -42,9 +42,11 @@ type Slow struct {
 type Unfinished struct {
 	Seed   uint64 `json:"seed"`
 	Faults bool   `json:"faults"`
-	// Tests are the tests that other runs have results of and this one has not, in the order of those. Where tests run one after
-	// the other, the first is the one that hung and the others had not begun.
-	Tests []string `json:"tests"`
+	// Running are the tests that were running, where the test runner tells.
+	Running []string `json:"running"`
+	// Missing are the tests that other runs have results of and this one has not, in the order of those. When Running is empty, and
+	// tests run one after the other, the first of them was running; the others had not begun.
+	Missing []string `json:"missing"`
 }
 
 // Comparison is what several runs of a suite say together.
@@ -79,7 +81,7 @@ func Compare(runs []Run) Comparison {
 		switch {
 		case r.Tests == nil:
 		case r.Faults:
-			under = append(under, indexed{seed: r.Seed, tests: byName(r.Tests)})
+			under = append(under, indexed{seed: r.Seed, cut: r.Cut, tests: byName(r.Tests)})
 		default:
 			c.Baseline, baseline = true, byName(r.Tests)
 		}
@@ -110,6 +112,7 @@ func Compare(runs []Run) Comparison {
 // indexed is a run under faults with its tests by name.
 type indexed struct {
 	seed  uint64
+	cut   bool
 	tests map[string]Test
 }
 
@@ -125,7 +128,11 @@ func byName(tests []Test) map[string]Test {
 func finding(name string, under []indexed) (f Finding, slowest float64) {
 	f = Finding{Test: name, Failed: []uint64{}, Passed: []uint64{}}
 	for _, r := range under {
-		switch t := r.tests[name]; t.Outcome {
+		t := r.tests[name]
+		if t.Running && r.cut {
+			continue // it is no fault of the test that it was cut short: see unfinished
+		}
+		switch t.Outcome {
 		case Failed:
 			f.Failed = append(f.Failed, r.seed)
 			f.Message = cmp.Or(f.Message, t.Message)
@@ -154,28 +161,39 @@ func names(runs []Run) []string {
 	return list
 }
 
-// unfinished lists, for each run that was cut and left results, the tests that it lacks. A run that left no results lacks them
-// all, which says nothing.
+// unfinished lists, for each run that was cut and left results, the tests that had not finished. A run that left no results lacks
+// them all, which says nothing.
 func unfinished(runs []Run) []Unfinished {
 	var list []Unfinished
 	for i, r := range runs {
 		if !r.Cut || r.Tests == nil {
 			continue
 		}
+		u := Unfinished{Seed: r.Seed, Faults: r.Faults, Running: []string{}, Missing: []string{}}
 		has := map[string]bool{}
 		for _, t := range r.Tests {
 			has[t.Name] = true
-		}
-		others := slices.Delete(slices.Clone(runs), i, i+1)
-		u := Unfinished{Seed: r.Seed, Faults: r.Faults}
-		for _, name := range names(others) {
-			if !has[name] {
-				u.Tests = append(u.Tests, name)
+			if t.Running {
+				u.Running = append(u.Running, t.Name)
 			}
 		}
-		if len(u.Tests) > 0 {
+		for _, name := range names(slices.Delete(slices.Clone(runs), i, i+1)) {
+			if !has[name] {
+				u.Missing = append(u.Missing, name)
+			}
+		}
+		if len(u.Running)+len(u.Missing) > 0 {
 			list = append(list, u)
 		}
 	}
 	return list
+}
+
+// Hung are the tests that were running when the run was cut, and how many more had not begun. They are certain where the test runner
+// tells; else it is the first that is missing, provided that tests run one after the other.
+func (u *Unfinished) Hung() (tests []string, more int, certain bool) {
+	if len(u.Running) > 0 {
+		return u.Running, len(u.Missing), true
+	}
+	return u.Missing[:1], len(u.Missing) - 1, false
 }

@@ -75,6 +75,8 @@ func (c *testcase) test() Test {
 	switch problems := slices.Concat(c.Failure, c.Error); {
 	case len(problems) > 0:
 		t.Outcome, t.Message = Failed, problems[0].line()
+		// The first is how gotestsum writes that there is no time, the second is go-junit-report's.
+		t.Running = strings.HasPrefix(strings.TrimSpace(c.Time), "-") || t.Message == "No test result found"
 	case c.Skipped != nil:
 		t.Outcome, t.Message = Skipped, c.Skipped.line()
 	}
@@ -92,11 +94,16 @@ func visible(r rune) rune {
 // messageLength is how much of a message is kept, in characters.
 const messageLength = 200
 
-// line is the first line of a message that says something.
+// line is the first line of a message that says something. What Go's test runners have to say is in the text, between the lines that
+// frame a test.
 func (p problem) line() string {
-	for line := range strings.Lines(cmp.Or(strings.TrimSpace(p.Message), p.Text)) {
+	text := cmp.Or(strings.TrimSpace(p.Message), p.Text)
+	if text == "Failed" && strings.TrimSpace(p.Text) != "" {
+		text = p.Text
+	}
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(strings.Map(visible, line))
-		if line == "" {
+		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
 			continue
 		}
 		if runes := []rune(line); len(runes) > messageLength {

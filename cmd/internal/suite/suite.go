@@ -22,6 +22,8 @@ type Test struct {
 	Seconds float64
 	// Message is the first line of what it failed with.
 	Message string
+	// Running says that the test had not come to an end when its runner did; where a runner tells, it counts as failed.
+	Running bool
 }
 
 // Counts is how many tests ended which way.
@@ -69,6 +71,7 @@ func Merge(files ...[]Test) []Test {
 			if worse(t.Outcome, m.Outcome) {
 				m.Outcome, m.Message = t.Outcome, t.Message
 			}
+			m.Running = m.Running || t.Running
 		}
 	}
 	return merged

@@ -27,8 +27,16 @@ func TestParse(t *testing.T) {
 		"pytest8-interrupted.xml": {{Name: "test_h::test_first", Outcome: Passed}},
 		"gotestsum.xml": {
 			{Name: "example.com/shop::TestOrder/empty", Outcome: Passed, Seconds: 0.01},
-			{Name: "example.com/shop::TestOrder", Outcome: Failed, Seconds: 0.01, Message: "Failed"},
+			{Name: "example.com/shop::TestOrder", Outcome: Failed, Seconds: 0.01, Message: "shop_test.go:9: got 502"},
 			{Name: "example.com/shop::TestLater", Outcome: Skipped, Seconds: 1002.5, Message: "later"},
+		},
+		"gotestsum-interrupted.xml": {
+			{Name: "example.com/shop::TestPrice", Outcome: Failed, Seconds: 0.5, Message: `shop_test.go:21: Get "http://127.0.0.1:18081/price": context deadline exceeded ` +
+				`(Client.Timeout exceeded while awaiting headers)`},
+			{Name: "example.com/shop::TestStock", Outcome: Failed, Message: "signal: interrupt", Running: true},
+		},
+		"go-junit-report.xml": {
+			{Name: "example.com/shop::TestStock", Outcome: Failed, Message: "No test result found", Running: true},
 		},
 		"surefire.xml": {
 			{Name: "shop.OrderTest::order", Outcome: Passed, Seconds: 0.02},
@@ -161,13 +169,31 @@ func TestCompareUnfinished(t *testing.T) {
 	cut.Cut = true
 	nothing := Run{Faults: true, Seed: 4, Cut: true}
 	got := Compare([]Run{run(false, 0, "first p", "hangs p", "after p"), cut, nothing}).Unfinished
-	if diff := cmp.Diff([]Unfinished{{Seed: 3, Faults: true, Tests: []string{"hangs", "after"}}}, got); diff != "" {
+	if diff := cmp.Diff([]Unfinished{{Seed: 3, Faults: true, Missing: []string{"hangs", "after"}}}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+	if tests, more, certain := got[0].Hung(); len(tests) != 1 || tests[0] != "hangs" || more != 1 || certain {
+		t.Errorf("%q, %d, %v", tests, more, certain)
+	}
+	// The runner tells what was running; that is no failure of the test, unless nobody cut it short.
+	telling := run(true, 5, "first p", "hangs f")
+	telling.Tests[1].Running, telling.Cut = true, true
+	all := Compare([]Run{run(false, 0, "first p", "hangs p", "after p"), telling})
+	if diff := cmp.Diff([]Unfinished{{Seed: 5, Faults: true, Running: []string{"hangs"}, Missing: []string{"after"}}}, all.Unfinished); diff != "" ||
+		len(all.OnlyUnderFaults) > 0 {
+		t.Errorf("%s%+v", diff, all)
+	}
+	if tests, more, certain := all.Unfinished[0].Hung(); tests[0] != "hangs" || more != 1 || !certain {
+		t.Errorf("%q, %d, %v", tests, more, certain)
+	}
+	telling.Cut = false
+	if all := Compare([]Run{telling}); len(all.UnderFaults) != 1 || len(all.Unfinished) > 0 {
+		t.Errorf("%+v", all)
 	}
 	// It hung in the first test of all: there are results, and none in them.
 	cut.Tests = []Test{}
 	got = Compare([]Run{run(false, 0, "first p", "hangs p"), cut}).Unfinished
-	if diff := cmp.Diff([]Unfinished{{Seed: 3, Faults: true, Tests: []string{"first", "hangs"}}}, got); diff != "" {
+	if diff := cmp.Diff([]Unfinished{{Seed: 3, Faults: true, Missing: []string{"first", "hangs"}}}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 }

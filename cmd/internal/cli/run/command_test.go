@@ -126,7 +126,10 @@ func fakeSuite(target, file string) int {
 
 func upstreamServer(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close") // each exchange by itself
+		io.WriteString(w, "hello")
+	}))
 	t.Cleanup(server.Close)
 	return server.URL
 }

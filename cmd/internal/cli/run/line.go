@@ -1,6 +1,8 @@
 package run
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,7 +48,10 @@ func tailLine(e event.Completed, effects []tally.Effect) string {
 	for i := range effects {
 		b.WriteString(" · " + effectText(&effects[i]))
 	}
-	if e.Err != nil {
+	switch {
+	case errors.Is(e.Err, context.Canceled):
+		b.WriteString(" · the client left")
+	case e.Err != nil:
 		b.WriteString(" · error: " + e.Err.Error())
 	}
 	return strings.Map(printable, b.String())
