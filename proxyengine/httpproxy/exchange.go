@@ -95,14 +95,15 @@ func (x *exchange) arm() {
 	x.flow.Faults().Stages(stream.Down)
 }
 
-// reset breaks the exchange off, whatever it waits for. Where the client's connection carries other exchanges, too, it stays, and the
-// server resets the stream.
+// reset breaks the exchange off, whatever it waits for.
 func (x *exchange) reset() {
 	x.fail(stream.ErrReset)
 	x.stop(stream.ErrReset)
-	if conn, ok := x.in.Context().Value(connKey{}).(net.Conn); ok && x.in.ProtoMajor == 1 {
-		x.w.reset(conn)
+	var conn net.Conn
+	if x.in.ProtoMajor == 1 {
+		conn, _ = x.in.Context().Value(connKey{}).(net.Conn)
 	}
+	x.w.reset(conn)
 }
 
 // answerWith answers in the upstream's place.

@@ -71,13 +71,17 @@ func (w *writer) FlushError() error {
 func (w *writer) flush() { _ = w.FlushError() } // an error shows with the next write
 
 // reset resets the client's connection, which also unblocks a write to a client that does not read, unless the handler has returned:
-// then the connection may carry another request. A deadline would not do: when a write fails, the server closes the connection
-// without a reset.
+// then the connection may carry another request. Where it carries others at the same time, conn is nil, and only the stream ends.
 func (w *writer) reset(conn net.Conn) {
 	w.ending.Lock()
 	defer w.ending.Unlock()
-	if !w.ended {
+	switch {
+	case w.ended:
+	case conn != nil:
+		// A deadline would not do: when a write fails, the server closes the connection without a reset.
 		tcpproxy.Reset(conn)
+	default:
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(past) // that of the stream
 	}
 }
 
