@@ -246,6 +246,7 @@ func TestRefusedConnects(t *testing.T) {
 			if _, err := w.ask(t, way.name, http.MethodGet, ""); err != nil { // a connection is in the pool now
 				t.Fatal(err)
 			}
+			eventually(t, func() bool { return len(of[event.Completed](&w.journal)) == 1 }, "a flow")
 			if err := w.Apply(Program{Faults: []fault.Spec{decode(t, fault.KindConnect, map[string]any{"refuse": true})}}); err != nil {
 				t.Fatal(err)
 			}
