@@ -250,7 +250,11 @@ func (h *HTTPBody) patch(r *Response, done func(amount), pass func(why string)) 
 	}
 	r.Body = &body{bytes.NewReader(doc), src}
 	r.altered(int64(len(doc)))
-	done(amount{status: r.Status, detail: fmt.Sprintf("body patched in %d places", places)})
+	where := "1 place"
+	if places > 1 {
+		where = fmt.Sprintf("%d places", places)
+	}
+	done(amount{status: r.Status, detail: "body patched in " + where})
 }
 
 // body reads one thing and closes another.
