@@ -136,7 +136,16 @@ func (s *Server) handle(ctx context.Context, listener string, client net.Conn) {
 	defer func() { f.End(stats) }()
 	ctx = f.Within(ctx)
 
-	upstream, early, err := s.connect(ctx, f, client)
+	// In a goroutine of its own, whose stack is given back: dialing makes it big, and this one may be idle for days.
+	var upstream net.Conn
+	var early []byte
+	var err error
+	reached := make(chan struct{})
+	go func() {
+		defer close(reached)
+		upstream, early, err = s.connect(ctx, f, client)
+	}()
+	<-reached
 	if err != nil {
 		s.cfg.Logger.Debug("connection ends", "mapping", s.cfg.Mapping, "client", f.Info().Client, "error", err)
 		stats.Err = err
