@@ -103,9 +103,16 @@ func limitFiles(n uint64) error {
 		return nil
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
-		return fmt.Errorf("limit of open files %d: %w; only root may raise it", n, err)
+		return fmt.Errorf("limit of open files %d: %w; leave -nofile out, or run where the limit may be raised", n, err)
 	}
 	return nil
+}
+
+// fileLimit is how many files this process, and those that it starts, may open.
+func fileLimit() (int, error) {
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return int(min(limit.Max, 1<<30)), err // programs in Go take what they may have
 }
 
 // asUser runs this program again as another user.

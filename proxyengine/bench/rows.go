@@ -79,16 +79,45 @@ func connect(ctx context.Context, b *bench) error {
 	}
 	defer stopAll(all)
 	return b.rounds(b.plan.rounds, all, func(c *contender) error {
+		if c.pid() == 0 {
+			perSecond, err := connections(ctx, c.echo, b.plan.connections)
+			b.results.add("connect", c.name, perSecond)
+			return err
+		}
+		before, err := cpuTime(c.pid())
+		if err != nil {
+			return err
+		}
 		perSecond, err := connections(ctx, c.echo, b.plan.connections)
+		if err != nil {
+			return err
+		}
+		after, err := cpuTime(c.pid())
 		b.results.add("connect", c.name, perSecond)
+		b.results.add("connectcpu", c.name, (after-before).Seconds()*1e6/float64(b.plan.connections))
 		return err
 	})
 }
 
+// spare is what a process has open beside its connections, and may have open while some are opened and closed.
+const spare = 200
+
 // idle takes a fresh process each time: memory that was once taken is not all given back.
 func idle(ctx context.Context, b *bench) error {
+	limit, err := fileLimit()
+	if err != nil {
+		return err
+	}
+	if need := 2*b.o.idle + spare; limit < need {
+		return fmt.Errorf("%d idle connections need %d open files, the limit is %d; raise it (ulimit -n %d, or -nofile %d as root)",
+			b.o.idle, need, limit, need, need)
+	}
 	for round := range b.plan.idleRounds {
 		for _, name := range []string{plain, toxi, ours} {
+			if name == plain && limit < 6*b.o.idle+spare {
+				b.logf("the plain proxy is left out: its pipes need %d open files, the limit is %d", 6*b.o.idle+spare, limit)
+				continue
+			}
 			err := func() error {
 				all, err := b.field(ctx, name)
 				if err != nil {

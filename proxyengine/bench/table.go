@@ -51,6 +51,7 @@ var tables = []table{
 		{"cpu8", "proxy CPU s/GiB, 8 connections", 3, []goal{{"", false, 0.3}}},
 		{"rtt", "RTT 64 B p50, µs", 1, []goal{{plain, false, 1.1}}},
 		{"connect", "connect + echo + close /s", 0, []goal{{toxi, true, 1.7}}},
+		{"connectcpu", "proxy CPU µs a connection", 1, nil},
 		{"idlekb", "idle connection, RSS kB each", 1, []goal{{"", false, 25}}},
 		{"idlefd", "idle connection, descriptors each", 2, []goal{{"", false, 2.01}}},
 		{"bulkkb", "idle again after bulk, RSS kB each", 1, []goal{{"", false, 25}}},
