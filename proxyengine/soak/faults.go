@@ -31,7 +31,7 @@ var menu = []struct {
 	{"bandwidth", map[string]any{"rate": 300, "unit": "KBps", "direction": "egress"}},
 	{"packetloss", map[string]any{"rate": 0.01}},
 	{"packetloss", map[string]any{"rate": 0.02, "burst": 2, "direction": "egress"}},
-	{"slicer", map[string]any{}},
+	{"slicer", map[string]any{"size": 8192, "variation": 4096, "delay": 1}},
 }
 
 // offered are the faults of the menu that there are.
