@@ -145,8 +145,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/fail" {
+				switch r.URL.Path {
+				case "/fail":
 					w.WriteHeader(http.StatusServiceUnavailable)
+				case "/close":
+					w.Header().Set("Connection", "close")
 				}
 				fmt.Fprintf(w, "hello %s\n", r.URL.Path)
 			})
