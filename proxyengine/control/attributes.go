@@ -21,30 +21,27 @@ type part struct {
 	values map[string]any
 }
 
-// toxicKinds are the toxics of toxiproxy, with the faults that each may need.
+// toxicKinds are the toxics of toxiproxy.
 var toxicKinds = []struct {
 	name  string
 	fresh func() attributes
-	needs []string
 }{
-	{"bandwidth", func() attributes { return &bandwidthToxic{} }, []string{"bandwidth", "blackhole"}},
-	{"latency", func() attributes { return &latencyToxic{} }, []string{"latency"}},
-	{"noop", func() attributes { return &noopToxic{} }, nil},
-	{"timeout", func() attributes { return &timeoutToxic{} }, []string{"blackhole"}},
+	{"bandwidth", func() attributes { return &bandwidthToxic{} }},
+	{"latency", func() attributes { return &latencyToxic{} }},
+	{"limit_data", func() attributes { return &limitDataToxic{} }},
+	{"noop", func() attributes { return &noopToxic{} }},
+	{"reset_peer", func() attributes { return &resetPeerToxic{} }},
+	{"slicer", func() attributes { return &slicerToxic{} }},
+	{"slow_close", func() attributes { return &slowCloseToxic{} }},
+	{"timeout", func() attributes { return &timeoutToxic{} }},
 }
 
 // attributesOf are the attributes that a kind of toxic begins with; nil for a kind that is not known.
 func attributesOf(kind string) attributes {
 	for _, k := range toxicKinds {
-		if k.name != kind {
-			continue
+		if k.name == kind {
+			return k.fresh()
 		}
-		for _, needed := range k.needs {
-			if _, ok := fault.Lookup(needed); !ok {
-				return nil
-			}
-		}
-		return k.fresh()
 	}
 	return nil
 }
@@ -112,13 +109,75 @@ type noopToxic struct{}
 func (*noopToxic) parts() []part { return nil }
 func (*noopToxic) severs() bool  { return false }
 
-// timeoutToxic lets nothing through, and closes the connection after Timeout ms; with 0 not before it is removed.
+// timeoutToxic lets nothing through, and closes the connection Timeout ms after the first data that it swallowed; with 0 not before
+// it is removed.
 type timeoutToxic struct {
 	Timeout int64 `json:"timeout"`
 }
 
 func (a *timeoutToxic) parts() []part {
-	return []part{{"blackhole", map[string]any{}}}
+	if a.Timeout <= 0 {
+		return []part{{"blackhole", map[string]any{}}}
+	}
+	return []part{late(a.Timeout), {"limit_data", map[string]any{"bytes": 0}}}
 }
 
 func (*timeoutToxic) severs() bool { return true }
+
+// late keeps the first data back, and with it what it leads to.
+func late(ms int64) part {
+	return part{"latency", map[string]any{"mean": ms}}
+}
+
+// resetPeerToxic resets the connection Timeout ms after the first data, which is lost.
+type resetPeerToxic struct {
+	Timeout int64 `json:"timeout"`
+}
+
+func (a *resetPeerToxic) parts() []part {
+	reset := part{"reset", map[string]any{"after_bytes": 0}}
+	if a.Timeout <= 0 {
+		return []part{reset}
+	}
+	return []part{late(a.Timeout), reset}
+}
+
+func (*resetPeerToxic) severs() bool { return false }
+
+// limitDataToxic closes the connection after Bytes bytes.
+type limitDataToxic struct {
+	Bytes int64 `json:"bytes"`
+}
+
+func (a *limitDataToxic) parts() []part {
+	return []part{{"limit_data", map[string]any{"bytes": max(0, a.Bytes)}}}
+}
+
+func (*limitDataToxic) severs() bool { return false }
+
+// slowCloseToxic delays the end of the connection by Delay ms.
+type slowCloseToxic struct {
+	Delay int64 `json:"delay"`
+}
+
+func (a *slowCloseToxic) parts() []part {
+	return []part{{"slow_close", map[string]any{"delay": max(0, a.Delay)}}}
+}
+
+func (*slowCloseToxic) severs() bool { return false }
+
+// slicerToxic cuts data into pieces of AverageSize bytes, give or take SizeVariation, with Delay microseconds between them.
+type slicerToxic struct {
+	AverageSize   int64 `json:"average_size"`
+	SizeVariation int64 `json:"size_variation"`
+	Delay         int64 `json:"delay"`
+}
+
+func (a *slicerToxic) parts() []part {
+	size := max(1, a.AverageSize)
+	return []part{{"slicer", map[string]any{
+		"size": size, "variation": max(0, min(a.SizeVariation, size-1)), "delay": float64(max(0, a.Delay)) / 1000,
+	}}}
+}
+
+func (*slicerToxic) severs() bool { return false }

@@ -170,6 +170,7 @@ func (s *Server) putFaults(q *request) (any, error) {
 			list[i].id = faultNamed(list[i].spec, list)
 		}
 	}
+	s.state.keepTogether(list)
 	if err := s.state.setFaults(list); err != nil {
 		return nil, err
 	}

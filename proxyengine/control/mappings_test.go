@@ -6,9 +6,11 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fault-project/fault/proxyengine"
+	"github.com/fault-project/fault/proxyengine/event"
 )
 
 // free is a port that was free a moment ago.
@@ -109,6 +111,31 @@ func TestMappingsOfTheConfiguration(t *testing.T) {
 	f.want("PATCH", "/v1/mappings/"+port, `{"enabled":true}`, 200, at)
 	round(t, dial(t, at))
 	f.want("GET", "/proxies/"+port, "", 200, `"listen":"`+at+`","upstream":"`+upstream+`","enabled":true`)
+}
+
+// Mappings that come and go are no change of the faults.
+func TestMappingsDoNotTouchTheFaults(t *testing.T) {
+	var changes atomic.Int32
+	f := newFixture(t, func(c *proxyengine.Config) {
+		c.Sink = func(e event.Event) {
+			if _, ok := e.(event.FaultsChanged); ok {
+				changes.Add(1)
+			}
+		}
+	})
+	eventually(t, func() bool { return changes.Load() == 1 }, "the program begins")
+	f.want("POST", "/v1/faults", `{"type":"blackhole","side":"client"}`, 201, "")
+	f.want("POST", "/v1/mappings", `{"id":"a","mapping":"0=`+f.echo+`"}`, 201, "")
+	f.want("POST", "/v1/mappings", `{"id":"b","mapping":"0=`+f.echo+`"}`, 201, "")
+	f.want("DELETE", "/v1/mappings/b", "", 204, "")
+	if n := changes.Load(); n != 2 {
+		t.Errorf("the faults changed %d times, want 2", n)
+	}
+	f.want("PATCH", "/v1/faults/blackhole", `{"mappings":["a"]}`, 200, "")
+	f.want("PATCH", "/v1/faults/blackhole", `{"heal":"retransmit"}`, 200, "")
+	if n := changes.Load(); n != 4 {
+		t.Errorf("the faults changed %d times, want 4", n)
+	}
 }
 
 // A fault belongs to a mapping by its name: it stays when the mapping is switched off or leads elsewhere, and goes with it.

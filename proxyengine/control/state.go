@@ -43,6 +43,7 @@ type entry struct {
 	id   string
 	spec fault.Spec
 	on   []string // names of mappings; nil leaves it to the program
+	with string   // the fault that it belongs to, "" for none
 }
 
 func newState(e *proxyengine.Engine) *state {
@@ -97,7 +98,7 @@ func (s *state) faults() []entry {
 	states := s.engine.Faults()
 	list := make([]entry, len(states))
 	for i, f := range states {
-		list[i] = entry{id: f.ID, spec: f.Spec}
+		list[i] = entry{id: f.ID, spec: f.Spec, with: f.With}
 		if f.Mappings != nil {
 			list[i].on = s.scopes[f.ID]
 			if list[i].on == nil {
@@ -113,7 +114,7 @@ func (s *state) setFaults(list []entry, before ...*mapping) error {
 	faults := make([]proxyengine.Fault, len(list))
 	scopes := make(map[string][]string, len(list))
 	for i, e := range list {
-		faults[i] = proxyengine.Fault{ID: e.id, Spec: e.spec}
+		faults[i] = proxyengine.Fault{ID: e.id, Spec: e.spec, With: e.with}
 		if e.on == nil {
 			continue
 		}
@@ -125,11 +126,19 @@ func (s *state) setFaults(list []entry, before ...*mapping) error {
 			}
 		}
 	}
-	if err := s.engine.SetFaults(faults); err != nil {
-		return err
+	if !slices.EqualFunc(s.engine.Faults(), faults, unchanged) {
+		if err := s.engine.SetFaults(faults); err != nil {
+			return err
+		}
 	}
 	s.scopes = scopes
 	return nil
+}
+
+// unchanged says whether a fault is as the engine has it: then the engine is not bothered, nor those who watch it.
+func unchanged(now proxyengine.FaultState, want proxyengine.Fault) bool {
+	return now.ID == want.ID && now.With == want.With && sameSpec(now.Spec, want.Spec) &&
+		(now.Mappings == nil) == (want.Mappings == nil) && slices.Equal(now.Mappings, want.Mappings)
 }
 
 // attempts bounds how often a free port is looked for: another process may take it before it is bound again.

@@ -82,7 +82,11 @@ func (s *state) setToxic(m *mapping, old, t *toxic) error {
 		for i, spec := range specs {
 			id := unused(m.id+"."+t.name, func(id string) bool { return indexOf(list, id) >= 0 })
 			t.faults = append(t.faults, id)
-			list = slices.Insert(list, at+i, entry{id: id, spec: spec, on: []string{m.id}})
+			e := entry{id: id, spec: spec, on: []string{m.id}}
+			if i > 0 {
+				e.with = t.faults[0]
+			}
+			list = slices.Insert(list, at+i, e)
 		}
 	}
 	if err := s.setFaults(list); err != nil {
@@ -132,6 +136,20 @@ func (s *state) dropToxics() {
 			}
 			return false
 		})
+	}
+}
+
+// keepTogether says of faults in a list that was sent which others they belong to, where all faults of their toxic are in it.
+func (s *state) keepTogether(list []entry) {
+	before := s.faults()
+	stays := func(id string) bool {
+		i, old := indexOf(list, id), indexOf(before, id)
+		return i >= 0 && old >= 0 && sameSpec(list[i].spec, before[old].spec)
+	}
+	for _, e := range before {
+		if e.with != "" && stays(e.id) && stays(e.with) {
+			list[indexOf(list, e.id)].with = e.with
+		}
 	}
 }
 

@@ -1,11 +1,9 @@
 package control
 
 import (
-	"errors"
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 )
@@ -265,75 +263,21 @@ func TestToxicsAndTheListOfFaults(t *testing.T) {
 	f.want("GET", "/proxies/p/toxics/b", "", 200, "")
 	f.want("POST", "/proxies/p/toxics", `{"name":"a","type":"latency"}`, 200, "")
 	f.want("GET", "/v1/faults/p.a-2", "", 200, "")
+	// A toxic of two faults stays one.
+	f.want("POST", "/proxies/p/toxics", `{"name":"t","type":"timeout","toxicity":0.5,"attributes":{"timeout":100}}`, 200, "")
+	together := func() string {
+		states := f.engine.Faults()
+		return states[len(states)-1].With
+	}
+	f.want("PUT", "/v1/faults", f.want("GET", "/v1/faults", "", 200, "p.t-2"), 200, "p.t-2")
+	f.want("GET", "/proxies/p/toxics/t", "", 200, "")
+	if together() != "p.t" {
+		t.Errorf("the second fault of the toxic belongs to %q", together())
+	}
+	f.want("PATCH", "/proxies/p/toxics/t", `{"toxicity":0.25}`, 200, `"toxicity":0.25`)
+	if together() != "p.t" {
+		t.Errorf("after a change the second fault of the toxic belongs to %q", together())
+	}
 	f.want("DELETE", "/v1/faults", "", 204, "")
 	f.want("GET", "/proxies/p/toxics", "", 200, "[]")
-}
-
-// What each toxic does to a connection that is open when it comes, and after it has gone.
-func TestToxicsAct(t *testing.T) {
-	type effect func(t *testing.T, conn net.Conn)
-	silent := func(t *testing.T, conn net.Conn) {
-		t.Helper()
-		_, _ = conn.Write([]byte("ping\n"))
-		_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		n, err := conn.Read(make([]byte, 10))
-		if timeout, ok := errors.AsType[net.Error](err); n != 0 || !ok || !timeout.Timeout() {
-			t.Errorf("read %d bytes, %v; want silence", n, err)
-		}
-		_ = conn.SetReadDeadline(time.Time{})
-	}
-	slow := func(t *testing.T, conn net.Conn) {
-		t.Helper()
-		if took := round(t, conn); took < 250*time.Millisecond {
-			t.Errorf("a round took %s", took)
-		}
-	}
-	ended := func(t *testing.T, conn net.Conn) { t.Helper(); ends(t, conn) }
-	late := func(t *testing.T, conn net.Conn) { // what was withheld comes
-		t.Helper()
-		answer := make([]byte, 5)
-		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-		if _, err := conn.Read(answer); err != nil || string(answer) != "ping\n" {
-			t.Errorf("read %q, %v", answer, err)
-		}
-		round(t, conn)
-	}
-	quick := func(t *testing.T, conn net.Conn) { t.Helper(); round(t, conn) }
-	for name, tt := range map[string]struct {
-		kind   string
-		attrs  toxiproxy.Attributes
-		during effect
-		after  effect
-	}{
-		"latency":         {"latency", toxiproxy.Attributes{"latency": 300, "jitter": 50}, slow, quick},
-		"bandwidth of 0":  {"bandwidth", toxiproxy.Attributes{"rate": 0}, silent, late},
-		"wide bandwidth":  {"bandwidth", toxiproxy.Attributes{"rate": 1000}, quick, quick},
-		"timeout without": {"timeout", toxiproxy.Attributes{"timeout": 0}, silent, ended},
-	} {
-		for _, stream := range []string{"upstream", "downstream"} {
-			t.Run(name+" "+stream, func(t *testing.T) {
-				t.Parallel()
-				f := newFixture(t)
-				p, err := f.client().CreateProxy("p", "127.0.0.1:0", f.echo)
-				if err != nil {
-					t.Fatal(err)
-				}
-				conn := dial(t, p.Listen)
-				round(t, conn)
-				if _, err := p.AddToxic("x", tt.kind, stream, 1, tt.attrs); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(60 * time.Millisecond) // what is read later than 50 ms after a change is under it
-				tt.during(t, conn)
-				if err := p.RemoveToxic("x"); err != nil {
-					t.Fatal(err)
-				}
-				if tt.after == nil {
-					return
-				}
-				time.Sleep(60 * time.Millisecond)
-				tt.after(t, conn)
-			})
-		}
-	}
 }
