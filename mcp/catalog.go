@@ -83,17 +83,16 @@ func listTool(t *tools.List) tool {
 	return tool{
 		name:  "fault_list_function_names",
 		title: "List function names",
-		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names; the " +
-			"structured content also has the HTTP routes that the file registers, with their handlers.",
+		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names; " +
+			"structured: HTTP routes and their handlers, too.",
 		hints:      readOnly,
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
 		output: object([]string{"functions"},
 			property{"functions", texts},
-			property{"routes", schema{Type: typeArray, Items: ref(object(nil,
-				property{"method", plainText}, property{"path", plainText}, property{"handler", plainText}, property{"line", integer},
-				property{"end_line", integer}, property{"framework", plainText},
-			))}},
+			property{"routes", schema{Type: typeArray, Items: &schema{
+				Type: typeObject, Description: "method, path, handler, line, end_line, framework",
+			}}},
 			property{"file", plainText}, property{"language", plainText}, property{"warning", plainText}),
 		call: operation(t.Run, func(in *tools.ListIn, s scope) { in.Roots = s.roots }),
 	}

@@ -57,8 +57,7 @@ func (o *ExtractOut) Text() string {
 func (t *Extract) Arguments() []Argument {
 	return []Argument{fileArgument, {
 		Name: "func", Type: "string", Required: true,
-		Usage: "name of the function, method or type: name, Type.name, or name@line where several share it; or the operation that it " +
-			"handles: GET /items/{id}",
+		Usage: "name of a function, method or type: name, Type.name, name@line where several share it; or what it handles: GET /items/{id}",
 	}}
 }
 

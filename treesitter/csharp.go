@@ -5,7 +5,7 @@ const CSharp Language = "csharp"
 
 var csharp = grammar{
 	language:   CSharp,
-	aliases:    []string{"c#", "cs"},
+	aliases:    []string{"c#"},
 	extensions: []string{".cs", ".csx"},
 	comments:   []string{"//"},
 	blocks:     true,

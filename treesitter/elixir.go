@@ -8,7 +8,6 @@ const Elixir Language = "elixir"
 // In Elixir everything is a call; which of them define something is a matter of names.
 var elixir = grammar{
 	language:     Elixir,
-	aliases:      []string{"ex"},
 	extensions:   []string{".ex", ".exs"},
 	interpreters: []string{"elixir"},
 	comments:     []string{"#"},

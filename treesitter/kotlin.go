@@ -5,7 +5,6 @@ const Kotlin Language = "kotlin"
 
 var kotlin = grammar{
 	language:   Kotlin,
-	aliases:    []string{"kt"},
 	extensions: []string{".kt", ".kts"},
 	comments:   []string{"//"},
 	blocks:     true,

@@ -5,7 +5,7 @@ const Python Language = "python"
 
 var python = grammar{
 	language:     Python,
-	aliases:      []string{"py", "python3"},
+	aliases:      []string{"py"},
 	extensions:   []string{".py", ".pyi", ".pyw"},
 	filenames:    []string{"SConstruct", "SConscript", "wscript"},
 	interpreters: []string{"python", "pypy"},

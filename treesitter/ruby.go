@@ -5,7 +5,6 @@ const Ruby Language = "ruby"
 
 var ruby = grammar{
 	language:     Ruby,
-	aliases:      []string{"rb"},
 	extensions:   []string{".rb", ".rake", ".gemspec", ".ru"},
 	filenames:    []string{"Rakefile", "Gemfile", "Guardfile", "Capfile", "Vagrantfile"},
 	interpreters: []string{"ruby", "jruby"},

@@ -5,7 +5,6 @@ const Rust Language = "rust"
 
 var rust = grammar{
 	language:     Rust,
-	aliases:      []string{"rs"},
 	extensions:   []string{".rs"},
 	interpreters: []string{"rust-script"},
 	comments:     []string{"//"},
