@@ -78,7 +78,7 @@ fuzz: ## Fuzz every parser of outside input for FUZZTIME (60s) each
 	for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' $$f); do \
 			echo "fuzz $$name in $$(dirname $$f)"; \
-			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $$FUZZTIME $$(dirname $$f) || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name$$" -fuzztime $$FUZZTIME -fuzzminimizetime 1x $$(dirname $$f) || exit 1; \
 		done; \
 	done
 
