@@ -57,6 +57,10 @@ var rooms = []room{
 	{pkg: "proxyengine/soak", may: []string{"proxyengine", "proxyengine/event", "proxyengine/fault"}, reason: "drives the engine"},
 	{pkg: "treesitter", may: []string{"github.com/smacker/go-tree-sitter/..."}, reason: "the only user of the parser binding"},
 	{
+		pkg: "treesitter/lint", may: []string{"treesitter"}, never: []string{"rag", "tools", "net/http"},
+		reason: "rules see syntax trees, and nothing else",
+	},
+	{
 		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "github.com/marcboeker/go-duckdb/..."},
 		reason: "an index does not know who asks, nor how it is stored",
 	},

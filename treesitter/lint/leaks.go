@@ -1,0 +1,126 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fault-project/fault/treesitter"
+)
+
+// readers are functions that take something to read from, and do not close it.
+const readers = `^(io\.|ioutil\.|json\.|bufio\.|xml\.|gob\.|csv\.|yaml\.|fmt\.|log\.|len$|print|str$|repr$|int$|console\.|JSON\.)`
+
+// memberTypes are the nodes in which a dot stands.
+var memberTypes = []string{"selector_expression", "attribute", "member_expression", "field_access"}
+
+// leaks is the predicate leaks?. It follows names, not values: a variable that is given to a function, returned, stored or sent has a
+// new owner, and nothing is said about it.
+func leaks(m *match, name *treesitter.Node, args []string) bool {
+	if name == nil || len(args) == 0 {
+		return false
+	}
+	variable := m.tree.Text(name)
+	if variable == "_" {
+		return false
+	}
+	around := m.definition(name)
+	if around == m.tree.Root {
+		return false // what belongs to a module lives as long as the program
+	}
+	if m.matches(`\b{name}(\.\w+)*\??\.(`+args[0]+`)\b`, m.code[around.Start:around.End]) {
+		return false
+	}
+	handed := false
+	walk(around, func(n *treesitter.Node) bool {
+		if !handed && n.Start != name.Start && len(n.Children) == 0 && isName(n) && m.tree.Text(n) == variable {
+			handed = m.handedOn(n)
+		}
+		return !handed
+	})
+	return !handed
+}
+
+func isName(n *treesitter.Node) bool {
+	return n.Type == "identifier" || n.Type == "shorthand_property_identifier"
+}
+
+// handedOn reports whether the value that a name stands for goes to somebody else at this place.
+func (m *match) handedOn(n *treesitter.Node) bool {
+	if n.Type == "shorthand_property_identifier" {
+		return true
+	}
+	// resp.Body stands for resp.
+	for p := n.Parent; p != nil && slices.Contains(memberTypes, p.Type); p = n.Parent {
+		if p.Children[0] != n || n.Parent.Parent != nil && n.Parent.Parent.Type == "call_expression" && p.Field == "function" {
+			return false
+		}
+		if last := m.tree.Text(p.Children[len(p.Children)-1]); !slices.Contains([]string{"Body", "body", "raw"}, last) {
+			return false
+		}
+		n = p
+	}
+	child := n
+	for p := n.Parent; p != nil; child, p = p, p.Parent {
+		switch p.Type {
+		case "argument_list", "arguments":
+			function := m.callee(p)
+			if function == "" {
+				return true
+			}
+			return !m.matches(readers, function)
+		case "return_statement", "yield", "send_statement", "composite_literal", "literal_value", "pair", "array", "list", "dictionary",
+			"object", "with_item", "await", "list_comprehension", "delete_statement", "global_statement", "nonlocal_statement",
+			"assignment_pattern", "as_pattern", "with_clause", "resource", "yield_expression", "keyed_element", "raise_statement", "set":
+			return true
+		case "assignment", "assignment_statement", "short_var_declaration", "assignment_expression", "variable_declarator", "var_spec":
+			// On the right it is given away. On the left it is set again: then it is not known which value is meant.
+			return child.Field == "right" || child.Field == "value" || p.Type == "assignment" || p.Type == "assignment_statement"
+		case "binary_expression", "comparison_operator", "boolean_operator", "unary_expression", "not_operator", "parenthesized_expression",
+			"expression_list", "keyword_argument", "tuple", "as_pattern_target", "literal_element", "spread_element",
+			"conditional_expression",
+			"ternary_expression", "expression_statement", "list_splat":
+			if strings.HasPrefix(p.Type, "binary") || strings.HasPrefix(p.Type, "comparison") || p.Type == "not_operator" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// callee returns the text of the function that a list of arguments belongs to.
+func (m *match) callee(list *treesitter.Node) string {
+	if list.Parent == nil {
+		return ""
+	}
+	if f := list.Parent.Child("function"); f != nil {
+		return m.tree.Text(f)
+	}
+	return ""
+}
+
+// lockHeld is the predicate lock-held?: between a call of Lock on a Go mutex, captured as a statement, and the Unlock that follows, or
+// the end of the block if that is deferred, one of the statements of the same block matches.
+func lockHeld(m *match, statement *treesitter.Node, args []string) bool {
+	block := statement.Parent
+	if block == nil || len(args) == 0 {
+		return false
+	}
+	at := slices.Index(block.Children, statement)
+	var held strings.Builder
+	for _, n := range block.Children[at+1:] {
+		text := m.code[n.Start:n.End]
+		if n.Type == "expression_statement" && m.matches(`^{mu}\.R?Unlock\(`, text) {
+			break
+		}
+		if m.matches(`{mu}\.R?Unlock\(`, text) && n.Type != "defer_statement" {
+			break // one of the ways on gives the lock back
+		}
+		if n.Type == "go_statement" || n.Type == "defer_statement" || strings.Contains(text, "func(") {
+			continue
+		}
+		held.WriteString(text + "\n")
+	}
+	return m.matches(args[0], held.String())
+}
