@@ -169,6 +169,47 @@ func TestLostAnswerRetiresItsConnection(t *testing.T) {
 	}
 }
 
+// While an answer is lost, its connection is nobody else's, even if the answer is short. One that is only late leaves it to others.
+func TestConnectionOfALostAnswerIsNotShared(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   string
+		values map[string]any
+		conns  int32
+	}{
+		"hole":  {"blackhole", map[string]any{"match": "/lost"}, 2},
+		"cut":   {"packetloss", map[string]any{"match": "/lost", "rate": 1, "mode": "drop"}, 2},
+		"reset": {"reset", map[string]any{"match": "/lost", "after_bytes": 10}, 2},
+		"late":  {"latency", map[string]any{"match": "/lost", "mean": 5000}, 1},
+	} {
+		spec, err := fault.Decode(c.kind, c.values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "short") }
+		inBubble(t, Config{Program: Program{Faults: []fault.Spec{spec}}}, handler, func(t *testing.T, w *world) {
+			client := w.client(t, true, true)
+			client.Timeout = 10 * time.Second
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if resp, err := client.Get("http://up:80/lost"); err == nil {
+					resp.Body.Close()
+				}
+			}()
+			time.Sleep(time.Second)
+			resp, err := client.Get("http://up:80/other")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := w.conns.Load(); got != c.conns {
+				t.Errorf("%s: the upstream has seen %d connections, want %d", name, got, c.conns)
+			}
+			<-done
+		})
+	}
+}
+
 func TestApplyReachesBodiesInFlight(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		for range 10 {

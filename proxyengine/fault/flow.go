@@ -193,6 +193,16 @@ func (f *Flow) Stages(d stream.Dir) []stream.Stage {
 	return out
 }
 
+// Severed says whether a fault has lost bytes of a direction for good, so that nothing that follows them can arrive.
+func (f *Flow) Severed(d stream.Dir) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.stages[d], func(s *station) bool {
+		g, ok := s.stage.(interface{ broken() bool })
+		return ok && g.broken()
+	})
+}
+
 // hit decides, once for an activation, whether a fault applies to the flow. With f.mu held.
 func (f *Flow) hit(c *Chain, e *entry) bool {
 	p := e.Spec.Common().Probability

@@ -22,6 +22,8 @@ type virtual struct {
 	body   io.ReadCloser
 	closed bool
 
+	lost   func() bool   // says that nothing of what is read could arrive any more; may be nil
+	gone   chan struct{} // closed by Close; nil when nobody waits for it
 	ready  chan struct{} // closed when the body may be read; nil: at once
 	opened sync.Once
 	reads  atomic.Bool // the body was asked for a byte
@@ -54,6 +56,9 @@ func (v *virtual) Read(p []byte) (int, error) {
 	if v.ready != nil {
 		<-v.ready
 	}
+	if v.lost != nil && v.lost() {
+		v.rest()
+	}
 	v.mu.Lock()
 	body, closed := v.body, v.closed
 	v.mu.Unlock()
@@ -66,11 +71,27 @@ func (v *virtual) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// rest blocks until Close. Nobody reads what is lost, as on a path that has broken: the sender finds out when its window is full. So
+// a body that is lost never ends, and the connection that it comes by never goes back to the pool.
+func (v *virtual) rest() {
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return
+	}
+	v.gone = make(chan struct{})
+	v.mu.Unlock()
+	<-v.gone
+}
+
 // Close closes the body.
 func (v *virtual) Close() error {
 	v.mu.Lock()
 	body, was := v.body, v.closed
 	v.closed = true
+	if v.gone != nil && !was {
+		close(v.gone)
+	}
 	v.mu.Unlock()
 	v.release()
 	if body == nil || was {
@@ -86,6 +107,9 @@ type requestBody struct {
 
 // Read belongs to the transport's writing goroutine.
 func (b *requestBody) Read(p []byte) (int, error) {
+	if b.x.void.Load() {
+		return 0, errRetired // what is read now would not be there for the connection that it goes by
+	}
 	b.x.request.release()
 	n, err := b.x.up.Read(p)
 	b.x.sent.Add(int64(n))

@@ -41,6 +41,7 @@ type exchange struct {
 	up, down        *stream.Reader
 	lookup          time.Duration // how late faults made the lookup of the upstream
 	wrote           atomic.Bool   // the request's head was written
+	void            atomic.Bool   // the latest connection is one that was retired: nothing can be written to it
 	sent            atomic.Int64
 	conn            *upstreamConn                // the latest connection
 	dialed          atomic.Pointer[upstreamConn] // the latest that was made for the exchange, which may have become another's
@@ -162,6 +163,9 @@ func (x *exchange) end() {
 	x.mu.Lock()
 	done.Err = x.err
 	x.mu.Unlock()
+	if x.conn != nil && (done.Err != nil || left != nil) {
+		x.conn.retire(x)
+	}
 	if errors.Is(done.Err, stream.ErrReset) {
 		if conn, _, err := http.NewResponseController(x.w).Hijack(); err == nil {
 			tcpproxy.Reset(conn)
@@ -239,9 +243,7 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 	if info.Conn != net.Conn(c) {
 		x.secured = info.Conn
 	}
-	if !c.shared {
-		c.user.Store(x)
-	}
+	x.void.Store(!c.shared && !c.claim(x))
 }
 
 // passHead lets the head of n bytes that was attached in front of a body pass the faults of one direction, and returns when it has.
@@ -339,6 +341,9 @@ func (x *exchange) passResponse(resp *http.Response) (*http.Response, error) {
 			}
 		}
 		out.Body = &responseBody{x: x, from: resp, to: &out}
+		if !x.multiplexed { // there, what one exchange leaves unread could be in the way of others
+			x.answer.lost = func() bool { return x.flow.Faults().Severed(stream.Down) }
+		}
 		x.answer.attach(n, resp.Body)
 		err = passHead(x.down, n)
 	} else {
@@ -346,9 +351,6 @@ func (x *exchange) passResponse(resp *http.Response) (*http.Response, error) {
 	}
 	if err != nil {
 		resp.Body.Close()
-		if x.conn != nil {
-			x.conn.retire(x)
-		}
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {

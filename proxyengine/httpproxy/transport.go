@@ -31,6 +31,9 @@ const (
 // the client's back: it may have been heard, and a fault that the client does not see is no fault.
 var errUnanswered = errors.New("the connection broke before there was an answer")
 
+// errRetired is what becomes of a request that was given a connection while that was being retired: nothing of it was sent.
+var errRetired = errors.New("the connection was retired")
+
 // errNoClientCertificate is why an upstream that knows its clients by their certificates cannot be had: only the client has the key.
 var errNoClientCertificate = errors.New(
 	"it asks for a client certificate, which only the client has: leave its host out of what is opened",
@@ -156,8 +159,13 @@ func (t *transport) multiplexes(x *exchange) bool {
 // send performs the exchange's request once.
 func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{
-		GotConn:      x.gotConn,
-		WroteHeaders: func() { x.wrote.Store(true) },
+		GetConn: func(string) { x.void.Store(false) },
+		GotConn: x.gotConn,
+		WroteHeaders: func() {
+			if !x.void.Load() {
+				x.wrote.Store(true)
+			}
+		},
 	}
 	if outer := httptrace.ContextClientTrace(out.Context()); outer != nil && outer.Got1xxResponse != nil {
 		trace.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
@@ -175,6 +183,9 @@ func (t *transport) send(x *exchange, out *http.Request) (*http.Response, error)
 	if errors.Is(err, errNotH2C) {
 		x.multiplexed = false
 		resp, err = t.pool(x, out).RoundTrip(framed(x, out))
+	}
+	for err != nil && x.void.Load() && x.ctx.Err() == nil {
+		resp, err = t.pool(x, out).RoundTrip(framed(x, out)) // ends because a retired connection leaves the pool
 	}
 	if err != nil && x.ctx.Err() == nil {
 		if c := x.dialed.Load(); c != nil {
@@ -238,9 +249,9 @@ func repeatable(r *http.Request) bool {
 // upstreamConn is a connection in the pool; it knows whose turn it is.
 type upstreamConn struct {
 	net.Conn
-	user   atomic.Pointer[exchange]
-	shared bool        // by exchanges at the same time: HTTP/2
-	asked  atomic.Bool // the upstream asked for a client certificate
+	user   atomic.Pointer[exchange] // the latest that it was given to; nobody when it is retired
+	shared bool                     // by exchanges at the same time: HTTP/2
+	asked  atomic.Bool              // the upstream asked for a client certificate
 }
 
 // explain says why an upstream that asked for a client certificate did not go on without one. Over TLS 1.3 it says so only after the
@@ -257,9 +268,33 @@ func (c *upstreamConn) explain(err error, fresh bool) error {
 // NetConn is the connection below.
 func (c *upstreamConn) NetConn() net.Conn { return c.Conn }
 
+// nobody is the user of a connection that is retired.
+var nobody = new(exchange)
+
+// claim gives the connection to x. It is false when the connection was retired, which the pool may learn too late.
+func (c *upstreamConn) claim(x *exchange) bool {
+	for {
+		user := c.user.Load()
+		if user == nobody {
+			return false
+		}
+		if c.user.CompareAndSwap(user, x) {
+			return true
+		}
+	}
+}
+
+// Write sends nothing once the connection is retired. That it says so with nothing written lets net/http take another one.
+func (c *upstreamConn) Write(p []byte) (int, error) {
+	if c.user.Load() == nobody {
+		return 0, errRetired
+	}
+	return c.Conn.Write(p)
+}
+
 // retire closes the connection, unless it serves another exchange.
 func (c *upstreamConn) retire(x *exchange) {
-	if !c.shared && c.user.CompareAndSwap(x, nil) {
+	if !c.shared && c.user.CompareAndSwap(x, nobody) {
 		c.Close()
 	}
 }

@@ -211,7 +211,7 @@ func (r *Reader) divert(data []byte, err error) {
 func (r *Reader) start() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.reading && r.err == nil && r.l.staged() {
+	if !r.reading && r.err == nil && r.l.staged() && !r.l.endOut() {
 		r.reading = true
 		go r.readSource()
 	}
@@ -238,7 +238,8 @@ func (r *Reader) readSource() {
 			r.end(err)
 			return
 		}
-		if !r.l.staged() {
+		// What comes after an end that a stage made up is not wanted: it is for the owner to see to the source then.
+		if !r.l.staged() || r.l.endOut() {
 			return
 		}
 	}
