@@ -15,7 +15,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -66,11 +68,27 @@ func (a *App) Listen(ctx context.Context, address string) error {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("demo application cannot listen on %s: %w; choose another port, or stop the program that holds this one",
-			address, err)
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err // the address is named already
+		}
+		return fmt.Errorf("demo application cannot listen on %s: %w%s", address, err, listenAdvice(err))
 	}
 	a.listener = l
 	return nil
+}
+
+// listenAdvice is what to do about an address that could not be bound, "" when nobody knows.
+func listenAdvice(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "; choose another port, or stop the program that holds this one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "; this machine does not have that address, choose 127.0.0.1 or one of its own"
+	case errors.Is(err, os.ErrPermission):
+		return "; ports below 1024 belong to the system, choose a higher one"
+	}
+	return ""
 }
 
 // Serve answers requests until ctx is done, then stops accepting, gives the requests under way five seconds, closes what is left

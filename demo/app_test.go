@@ -146,6 +146,10 @@ func TestListenNamesTakenAddress(t *testing.T) {
 		!strings.Contains(err.Error(), "choose another port") {
 		t.Errorf("error %v, want one that names %s and says what to do", err, address)
 	}
+	err = other.Listen(t.Context(), "192.0.2.1:7070") // of RFC 5737, so of no machine
+	if err == nil || !strings.Contains(err.Error(), "does not have that address") || strings.Contains(err.Error(), "choose another port") {
+		t.Errorf("error %v, want one that says what is wrong with the address", err)
+	}
 }
 
 func TestRequestLog(t *testing.T) {

@@ -123,6 +123,11 @@ func (c Config) withDefaults() (Config, error) {
 	if err := checkMappings(c.Mappings); err != nil {
 		return c, err
 	}
+	for _, m := range c.Mappings {
+		if m.Bind.Port() != 0 && m.Bind.String() == c.ProxyAddress {
+			return c, fmt.Errorf("mapping %s has the address of the HTTP proxy, %s; give one of them another port", m, c.ProxyAddress)
+		}
+	}
 	if err := c.Program.Validate(); err != nil {
 		return c, err
 	}

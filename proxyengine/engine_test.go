@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -260,6 +261,25 @@ func TestStartBindErrors(t *testing.T) {
 	}
 	if err := e.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "does not have that address") {
 		t.Errorf("Start = %v", err)
+	}
+}
+
+func TestBindErrorTellsWhoHoldsThePort(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1:3180": false, "127.0.0.1:34000": true, "[::1]:34000": true} {
+		err := &BindError{Address: address, Err: syscall.EADDRINUSE}
+		if got := strings.Contains(err.Error(), "or a connection goes out from there"); got != want {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestNewRefusesMappingOnTheProxysAddress(t *testing.T) {
+	m := mapping(t, "3180=a:1")
+	for address, refused := range map[string]bool{"3180": true, "127.0.0.1:3180": true, "127.0.0.1:0": false, "[::1]:3180": false} {
+		_, err := New(Config{ProxyAddress: address, Mappings: []Mapping{m}})
+		if got := err != nil && strings.Contains(err.Error(), "has the address of the HTTP proxy"); got != refused {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -29,7 +30,7 @@ func (e *BindError) Error() string {
 	var reason string
 	switch {
 	case errors.Is(e.Err, syscall.EADDRINUSE):
-		reason = "address already in use: another process listens there; stop it, or choose another port for " + what
+		reason = "address already in use: another process " + holds(e.Address) + "; stop it, or choose another port for " + what
 	case errors.Is(e.Err, os.ErrPermission):
 		reason = "permission denied: ports below 1024 belong to the system; choose a higher port for " + what
 	case errors.Is(e.Err, syscall.EADDRNOTAVAIL):
@@ -45,6 +46,19 @@ func (e *BindError) Error() string {
 		}
 	}
 	return fmt.Sprintf("bind %s: %s", e.Address, reason)
+}
+
+// firstEphemeral is where Linux's range of ports for outgoing connections begins unless somebody moved it; other systems begin later.
+const firstEphemeral = 32768
+
+// holds says what a process does with an address that cannot be had. A connection that goes out from a port keeps it, too, and for a
+// minute after its end.
+func holds(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	if n, err := strconv.Atoi(port); err == nil && n >= firstEphemeral {
+		return fmt.Sprintf("listens there, or a connection goes out from there, as happens from port %d up", firstEphemeral)
+	}
+	return "listens there"
 }
 
 // Unwrap returns the cause.

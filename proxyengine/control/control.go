@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -122,6 +123,10 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err
+		}
+		var call *os.SyscallError
+		if errors.As(err, &call) {
+			err = call.Err
 		}
 		return fmt.Errorf("bind %s: %w; choose another address for the control API", s.address, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
@@ -33,6 +34,8 @@ func find(name string) (string, error) {
 		return path, nil
 	case errors.Is(err, fs.ErrPermission):
 		return "", &startError{exitCannotExecute, fmt.Errorf("%s cannot be executed: %w", name, fs.ErrPermission)}
+	case errors.Is(err, syscall.EISDIR):
+		return "", &startError{exitCannotExecute, fmt.Errorf("%s is a folder", name)}
 	case strings.ContainsRune(name, os.PathSeparator):
 		return "", &startError{exitNotFound, fmt.Errorf("%s: no such file", name)}
 	}

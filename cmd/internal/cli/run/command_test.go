@@ -200,6 +200,7 @@ func TestCommandThatIsNotThere(t *testing.T) {
 	}{
 		"no-such-command-at-all":    {127, "no-such-command-at-all: command not found"},
 		filepath.Join(dir, "not-a"): {127, filepath.Join(dir, "not-a") + ": no such file"},
+		dir:                         {126, dir + " is a folder"},
 		plain:                       {126, plain + " cannot be executed: permission denied"},
 		garbage:                     {126, "start " + garbage + ": exec format error"},
 	} {

@@ -67,7 +67,10 @@ func (s *screen) trafficRow(t *tally.Traffic, alive bool) row {
 		text += fmt.Sprintf("; %d not affected", t.NotAffected)
 	}
 	if alive {
-		text += fmt.Sprintf("; %.1f/s", s.rate.rate(time.Now(), t.Flows()))
+		// An idle proxy shows no rate: the counts beside it may be a second old.
+		if rate := s.rate.rate(time.Now(), t.Flows()); rate >= 0.05 {
+			text += fmt.Sprintf("; %.1f/s", rate)
+		}
 	}
 	return entry("Traffic", span{text, plain})
 }

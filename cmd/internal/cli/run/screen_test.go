@@ -277,7 +277,7 @@ func TestLiveRows(t *testing.T) {
 		lines = append(lines, text)
 	}
 	want := []string{
-		"Traffic     none; 1 open; 0.0/s", "Errors      0 failed", "Bytes       0 B up, 0 B down", "blackhole   ○ not applied",
+		"Traffic     none; 1 open", "Errors      0 failed", "Bytes       0 B up, 0 B down", "blackhole   ○ not applied",
 		"jitter      ○ not applied", "gone        ○ applied once, mean delay 1000 ms", "Progress    ━━━━━━━━━───────── 5s of 10s",
 	}
 	if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
