@@ -25,7 +25,7 @@ func TestLeadFollowsHowLateTimersAre(t *testing.T) {
 		t.Errorf("late by 60µs again and again, the lead is %s", w.lead)
 	}
 	before := w.lead
-	wake(100, false, 150*us)
+	wake(100, false, 90*us)
 	if w.lead != before {
 		t.Errorf("timers that were set without a lead change it from %s to %s", before, w.lead)
 	}
