@@ -75,6 +75,23 @@ var predicates = map[string]predicate{
 	"parent?": func(_ *match, n *treesitter.Node, args []string) bool {
 		return n.Parent != nil && slices.Contains(args, n.Parent.Type)
 	},
+	// (#try? @handler "re"): the body of the try statement that it handles the exceptions of matches.
+	"try?": func(m *match, n *treesitter.Node, args []string) bool {
+		body := (*treesitter.Node)(nil)
+		if n.Parent != nil {
+			body = n.Parent.Child("body")
+		}
+		return body != nil && m.matches(args[0], m.code[body.Start:body.End])
+	},
+	// (#parents? @a "key"): it is below an option of that name.
+	"parents?": func(m *match, n *treesitter.Node, args []string) bool {
+		for p := m.around(n, []string{"pair"}); p != nil; p = m.around(p, []string{"pair"}) {
+			if key := p.Child("key"); key != nil && m.tree.Text(key) == args[0] {
+				return true
+			}
+		}
+		return false
+	},
 	// (#loop? @a): it runs again and again: in the body of a loop, in the same function.
 	"loop?": func(m *match, n *treesitter.Node, _ []string) bool { return m.loop(n) != nil },
 	// (#loop-text? @a "re"): the innermost loop around it matches.

@@ -11,7 +11,7 @@ import (
 	"github.com/fault-project/fault/treesitter"
 )
 
-//go:embed python/*.rule go/*.rule
+//go:embed python/*.rule go/*.rule typescript/*.rule java/*.rule
 var ruleFiles embed.FS
 
 // folders are the folders of rules, and the languages that they are for.
@@ -21,6 +21,8 @@ var folders = []struct {
 }{
 	{"python", []treesitter.Language{treesitter.Python}},
 	{"go", []treesitter.Language{treesitter.Go}},
+	{"typescript", []treesitter.Language{treesitter.TypeScript, treesitter.JavaScript}},
+	{"java", []treesitter.Language{treesitter.Java}},
 }
 
 // Rules returns all rules, by language and then by ID. It panics if a rule's file makes no sense, which a test rules out.
