@@ -83,7 +83,7 @@ var rooms = []room{
 	{pkg: "demo", reason: "the demo application is a program like any other"},
 	{
 		pkg: "tools", may: []string{
-			"treesitter", "rag", "scenarios", "scenarios/report", "proxyengine/fault", "proxyengine/schedule", "proxyengine", "internal/nearest",
+			"treesitter", "treesitter/lint", "rag", "scenarios", "scenarios/report", "proxyengine/fault", "proxyengine/schedule", "proxyengine", "internal/nearest",
 		}, never: []string{"github.com/mark3labs/mcp-go/...", "github.com/spf13/cobra", "mcp", "cmd/..."},
 		reason: "operations serve the command line and MCP alike",
 	},
@@ -106,7 +106,7 @@ var rooms = []room{
 		}, reason: "what a run did goes in, a report comes out",
 	},
 	{pkg: "cmd/internal/cli/...", may: []string{
-		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "tools", "mcp", "demo", "treesitter",
+		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},

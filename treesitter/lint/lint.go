@@ -81,7 +81,7 @@ type Finding struct {
 	Why       string    `json:"why"`
 	Reference string    `json:"reference"`
 	Path      string    `json:"path"`
-	// Line, Column and EndLine count from 1, columns in bytes.
+	// Line, Column and EndLine count from 1, columns in characters.
 	Line    int `json:"line"`
 	Column  int `json:"column"`
 	EndLine int `json:"end_line"`

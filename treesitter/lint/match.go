@@ -3,6 +3,7 @@ package lint
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fault-project/fault/treesitter"
 )
@@ -37,6 +38,7 @@ func (m *match) finding(predicates []treesitter.Predicate) (Finding, *Edit, bool
 	}
 	node := at[0]
 	line, column := m.tree.Position(node.Start)
+	column = utf8.RuneCountInString(m.tree.Line(line)[:column-1]) + 1
 	end, _ := m.tree.Position(max(node.Start, node.End-1))
 	snippet, _, _ := strings.Cut(m.tree.Text(node), "\n")
 	return Finding{

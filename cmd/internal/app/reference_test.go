@@ -16,11 +16,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	lintcommand "github.com/fault-project/fault/cmd/internal/cli/lint"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/proxyengine/fault"
 	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/tools"
+	"github.com/fault-project/fault/treesitter/lint"
 )
 
 var update = flag.Bool("update", false, "write the reference pages anew")
@@ -28,7 +30,7 @@ var update = flag.Bool("update", false, "write the reference pages anew")
 // The pages of docs/reference are written from the program itself; this test fails when they have fallen behind.
 func TestReferencePages(t *testing.T) {
 	for name, page := range map[string]func(*testing.T) []byte{
-		"commands.md": commandsPage, "faults.md": faultsPage, "mcp-tools.md": toolsPage,
+		"commands.md": commandsPage, "faults.md": faultsPage, "mcp-tools.md": toolsPage, "lint-rules.md": rulesPage,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("..", "..", "..", "docs", "reference", name)
@@ -225,6 +227,37 @@ func writeArguments(t *testing.T, b *bytes.Buffer, tool mcp.ToolInfo) {
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name, cell(values), def, cell(p.Description))
 	}
+}
+
+func rulesPage(*testing.T) []byte {
+	var b bytes.Buffer
+	rules := lint.Rules()
+	summaries := lintcommand.Summaries(rules)
+	fmt.Fprintf(&b, "%s# Lint rules\n\n%d rules, which `fault lint` applies. "+
+		"A comment `fault:ignore RULE` on the line of a finding, or alone on the line above, waves it through.\n\n"+
+		"| rule | languages | |\n|---|---|---|\n", generated, len(summaries))
+	for _, s := range summaries {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", s.ID, s.ID, strings.Join(s.Languages, ", "), cell(s.Title))
+	}
+	for _, s := range summaries {
+		fmt.Fprintf(&b, "\n## %s\n\n%s. %s [Reference](%s).\n", s.ID, s.Title, s.Why, s.Reference)
+		for i := range rules {
+			if rules[i].ID != s.ID {
+				continue
+			}
+			language := string(rules[i].Languages[0])
+			concerns := make([]string, len(rules[i].Concerns))
+			for n, c := range rules[i].Concerns {
+				concerns[n] = string(c)
+			}
+			fmt.Fprintf(&b, "\n%s, %s, %s. Found:\n\n```%s\n%s```\n", language, rules[i].Severity, strings.Join(concerns, " and "), language, rules[i].Bad)
+			if rules[i].Fixed != "" {
+				fmt.Fprintf(&b, "\nFixed by `--diff`:\n\n```%s\n%s```\n", language, rules[i].Fixed)
+			}
+			fmt.Fprintf(&b, "\nNot found:\n\n```%s\n%s```\n", language, rules[i].Good)
+		}
+	}
+	return b.Bytes()
 }
 
 func code(s string) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/fault-project/fault/cmd/internal/cli/agent"
 	"github.com/fault-project/fault/cmd/internal/cli/ca"
 	"github.com/fault-project/fault/cmd/internal/cli/demo"
+	"github.com/fault-project/fault/cmd/internal/cli/lint"
 	"github.com/fault-project/fault/cmd/internal/cli/run"
 	"github.com/fault-project/fault/cmd/internal/cli/scenario"
 	"github.com/fault-project/fault/cmd/internal/cli/version"
@@ -20,6 +21,7 @@ func newRoot(f *cli.Factory) *cobra.Command {
 	root := cli.Group("fault", "Inject network faults into your application and measure what they do to it",
 		run.New(f, nil),
 		scenario.New(f),
+		lint.New(f, nil),
 		agent.New(f),
 		demo.New(f),
 		ca.New(f),

@@ -1,0 +1,307 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fault-project/fault/internal/nearest"
+	"github.com/fault-project/fault/rag"
+	"github.com/fault-project/fault/treesitter"
+	"github.com/fault-project/fault/treesitter/lint"
+)
+
+// Lint applies the rules about reliability and performance to files and folders. It is safe for concurrent use.
+type Lint struct{ files *FileGuard }
+
+// NewLint returns the operation; files decides what may be read.
+func NewLint(files *FileGuard) *Lint { return &Lint{files} }
+
+// LintIn holds the arguments of [Lint.Run].
+type LintIn struct {
+	// Paths are files and folders. A file is read whatever its name says about tests; in folders ignored and generated files are
+	// left out, and tests unless Tests is set.
+	Paths []string `json:"paths"`
+	// Severity is the mildest severity to report: error, warning or info (the default).
+	Severity string `json:"severity"`
+	// Rules and Languages restrict what is looked for; empty means all.
+	Rules     []string `json:"rules"`
+	Languages []string `json:"languages"`
+	Tests     bool     `json:"tests"`
+	// Names are what the paths are called in findings and in the diff, nil to call them what they are.
+	Names []string `json:"-"`
+	// Roots are the client's folders, nil when it declares none.
+	Roots []string `json:"-"`
+}
+
+// LintOut is what [Lint.Run] found.
+type LintOut struct {
+	// Findings are in the order of the files and lines.
+	Findings []lint.Finding `json:"findings"`
+	// Counts are by severity.
+	Counts      map[lint.Severity]int `json:"counts"`
+	Performance lint.Score            `json:"performance"`
+	Reliability lint.Score            `json:"reliability"`
+	// Files and Lines count what was read, Suppressed the findings that comments wave through, Skipped what was left out, by reason.
+	Files      int            `json:"files"`
+	Lines      int            `json:"lines"`
+	Suppressed int            `json:"suppressed"`
+	Skipped    map[string]int `json:"skipped"`
+	// Warnings name files that could not be read as a whole.
+	Warnings []string `json:"warnings"`
+	// Fixes is the number of findings that Diff puts right; Diff is a unified diff of all mechanical fixes, with the paths as they were
+	// given, or "".
+	Fixes int    `json:"fixes"`
+	Diff  string `json:"diff"`
+}
+
+// Text is one line for each finding.
+func (o *LintOut) Text() string {
+	var b strings.Builder
+	for i := range o.Findings {
+		f := &o.Findings[i]
+		fmt.Fprintf(&b, "%s:%d:%d: %s: %s (%s)\n", f.Path, f.Line, f.Column, f.Severity, f.Message, f.Rule)
+	}
+	return b.String()
+}
+
+// skipTest is the reason for which tests are left out.
+const skipTest = "test"
+
+// Run reads the files on all cores. Wrong arguments and paths that cannot be read are a *[UserError].
+func (t *Lint) Run(ctx context.Context, in LintIn) (*LintOut, error) {
+	options, languages, err := lintOptions(in)
+	if err != nil {
+		return nil, err
+	}
+	out := &LintOut{Findings: []lint.Finding{}, Counts: map[lint.Severity]int{}, Skipped: map[string]int{}, Warnings: []string{}}
+	list, err := t.list(ctx, in, languages, out.Skipped)
+	if err != nil {
+		return nil, err
+	}
+	results, err := lintAll(ctx, list, options)
+	if err != nil {
+		return nil, err
+	}
+	var diff strings.Builder
+	for i := range results {
+		r := &results[i]
+		if r.skip != "" {
+			out.Skipped[r.skip]++
+			continue
+		}
+		out.Files++
+		out.Lines += r.report.Lines
+		out.Suppressed += r.report.Suppressed
+		out.Findings = append(out.Findings, r.report.Findings...)
+		if r.report.Warning != "" {
+			out.Warnings = append(out.Warnings, list[i].shown+": "+r.report.Warning)
+		}
+		out.Fixes += r.fixes
+		diff.WriteString(r.diff)
+	}
+	for i := range out.Findings {
+		out.Counts[out.Findings[i].Severity]++
+	}
+	out.Diff = diff.String()
+	out.Performance = lint.ScoreOf(lint.Performance, out.Findings, out.Lines)
+	out.Reliability = lint.ScoreOf(lint.Reliability, out.Findings, out.Lines)
+	return out, nil
+}
+
+// lintOptions checks the arguments.
+func lintOptions(in LintIn) (o lint.Options, languages []treesitter.Language, err error) {
+	if len(in.Paths) == 0 {
+		return o, nil, &UserError{Argument: "paths", Message: "must not be empty", Hint: "give files or folders"}
+	}
+	o.Severity = lint.Severity(strings.ToLower(in.Severity))
+	if o.Severity != "" && !slices.Contains(lint.Severities(), o.Severity) {
+		return o, nil, &UserError{
+			Argument: "severity", Message: fmt.Sprintf("unknown severity %q", in.Severity), Hint: "accepted are error, warning, info",
+		}
+	}
+	var known []string
+	for _, r := range lint.Rules() {
+		known = append(known, r.ID)
+	}
+	for _, id := range in.Rules {
+		if !slices.Contains(known, id) {
+			hint := "fault lint --list-rules lists them"
+			if near := nearest.Of(id, known); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			return o, nil, &UserError{Argument: "rules", Message: fmt.Sprintf("unknown rule %q", id), Hint: hint}
+		}
+	}
+	o.Rules = in.Rules
+	for _, name := range in.Languages {
+		l, err := language("languages", name)
+		if err != nil {
+			return o, nil, err
+		}
+		if !slices.Contains(lint.Languages(), treesitter.Language(l)) {
+			return o, nil, &UserError{
+				Argument: "languages", Message: "no rules for " + l,
+				Hint: "have rules for " + strings.Trim(fmt.Sprint(lint.Languages()), "[]"),
+			}
+		}
+		languages = append(languages, treesitter.Language(l))
+	}
+	return o, languages, nil
+}
+
+// lintFile is a file to look at: shown is its path as it is reported.
+type lintFile struct {
+	allowedFile
+	shown    string
+	language treesitter.Language
+}
+
+// list finds the files that the arguments mean, each once.
+func (t *Lint) list(ctx context.Context, in LintIn, languages []treesitter.Language, skipped map[string]int) ([]lintFile, error) {
+	var out []lintFile
+	seen := map[string]bool{}
+	add := func(f lintFile) {
+		switch l, ok := treesitter.LanguageOf(f.path, nil); {
+		case !ok || !slices.Contains(lint.Languages(), l):
+			skipped[rag.SkipUnsupported]++
+		case len(languages) > 0 && !slices.Contains(languages, l):
+			skipped[rag.SkipOtherLanguage]++
+		case !seen[f.path]:
+			f.language, seen[f.path] = l, true
+			out = append(out, f)
+		}
+	}
+	for i, path := range in.Paths {
+		name := path
+		if i < len(in.Names) {
+			name = in.Names[i]
+		}
+		f, info, err := t.files.resolve("paths", path, in.Roots)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			add(lintFile{allowedFile: f, shown: name})
+			continue
+		}
+		paths, left, err := rag.Files(ctx, f.path, "")
+		if err != nil {
+			return nil, err
+		}
+		for reason, n := range left {
+			skipped[reason] += n
+		}
+		for _, p := range paths {
+			rel, err := filepath.Rel(f.path, p)
+			if err != nil {
+				return nil, err
+			}
+			if !in.Tests && lint.IsTest(rel) {
+				skipped[skipTest]++
+				continue
+			}
+			add(lintFile{allowedFile: allowedFile{path: p, base: f.base}, shown: filepath.Join(name, rel)})
+		}
+	}
+	return out, nil
+}
+
+// lintResult is what was found in one file, or why it was skipped.
+type lintResult struct {
+	report *lint.Report
+	skip   string
+	fixes  int
+	diff   string
+}
+
+// lintAll looks at all files; results have the order of the files.
+func lintAll(ctx context.Context, files []lintFile, o lint.Options) ([]lintResult, error) {
+	results := make([]lintResult, len(files))
+	errs := make([]error, len(files))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		workers.Go(func() {
+			for i := range next {
+				results[i], errs[i] = files[i].lint(ctx, o)
+			}
+		})
+	}
+	for i := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return results, ctx.Err()
+}
+
+var generatedSource = regexp.MustCompile(`(?m)^(//|#|/\*) *(Code generated .* DO NOT EDIT|@generated|Generated by the protocol buffer)`)
+
+func (f *lintFile) lint(ctx context.Context, o lint.Options) (lintResult, error) {
+	src, err := f.read(treesitter.MaxBytes + 1)
+	if err != nil {
+		return lintResult{skip: rag.SkipUnreadable}, nil //nolint:nilerr // a file that went away is counted, and ends nothing
+	}
+	if generatedSource.Match(src[:min(len(src), 2048)]) {
+		return lintResult{skip: rag.SkipGenerated}, nil
+	}
+	report, err := lint.Check(ctx, f.language, filepath.ToSlash(f.shown), src, o)
+	switch {
+	case errors.Is(err, treesitter.ErrNotUTF8):
+		return lintResult{skip: rag.SkipBinary}, nil
+	case errors.Is(err, treesitter.ErrTooLarge), errors.Is(err, treesitter.ErrTooSlow):
+		return lintResult{skip: rag.SkipLarge}, nil
+	case errors.Is(err, treesitter.ErrNoCgo):
+		return lintResult{}, &UserError{Message: err.Error()}
+	case err != nil:
+		return lintResult{}, fmt.Errorf("lint %s: %w", f.shown, err)
+	}
+	r := lintResult{report: report}
+	var edits []lint.Edit
+	for i := range report.Findings {
+		if fix := report.Findings[i].Fix; fix != nil {
+			edits = append(edits, *fix)
+		}
+	}
+	if len(edits) > 0 {
+		var fixed string
+		fixed, r.fixes = lint.Apply(string(src), edits)
+		r.diff = unifiedDiff(filepath.ToSlash(f.shown), string(src), fixed)
+	}
+	return r, nil
+}
+
+// LintFolders returns the folders that paths given on a command line need, for a guard that allows just these: whoever types a path
+// may read it. The error is a *[UserError].
+func LintFolders(paths []string) ([]string, error) {
+	folders := make([]string, 0, len(paths))
+	for _, path := range paths {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		info, err := os.Stat(absolute)
+		if err != nil {
+			return nil, &UserError{Argument: path, Message: reason(err).Error(), Hint: "check the path"}
+		}
+		if !info.IsDir() {
+			absolute = filepath.Dir(absolute)
+		}
+		folders = append(folders, absolute)
+	}
+	return folders, nil
+}
