@@ -88,6 +88,24 @@ func TestWriteFile(t *testing.T) {
 	if err := WriteFile(filepath.Join(dir, "no", "out"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
+	if err := CheckFile(dir); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("CheckFile of a directory: %v", err)
+	}
+	if err := CheckFile(filepath.Join(dir, "no", "out")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("CheckFile in a directory that does not exist: %v", err)
+	}
+	before, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, good := range []string{filepath.Join(dir, "fresh"), path, os.DevNull} {
+		if err := CheckFile(good); err != nil {
+			t.Errorf("CheckFile: %v", err)
+		}
+	}
+	if after, err := os.ReadDir(dir); err != nil || len(after) != len(before) {
+		t.Errorf("CheckFile left %v, %v", after, err)
+	}
 	if err := WriteFile(os.DevNull, []byte("gone")); err != nil {
 		t.Error(err)
 	}

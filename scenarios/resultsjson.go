@@ -63,24 +63,52 @@ func WriteResults(path string, r *Results) error {
 	if err != nil {
 		return err
 	}
-	if err := WriteFile(path, data); err != nil {
-		return fmt.Errorf("write results: %w", err)
+	return WriteFile(path, data)
+}
+
+// CheckFile reports whether [WriteFile] can write to path, so that work whose outcome goes there need not end in that error. It
+// leaves what is there as it is.
+func CheckFile(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return notFolder(path, info)
+	}
+	f, err := createBeside(path)
+	if err != nil {
+		return err
+	}
+	_ = f.Close()
+	return os.Remove(f.Name())
+}
+
+func notFolder(path string, info os.FileInfo) error {
+	if info.IsDir() {
+		return fmt.Errorf("%s is a directory: name a file in it", path)
 	}
 	return nil
+}
+
+// createBeside creates a file in the folder of path.
+func createBeside(path string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	var at *os.PathError
+	if errors.As(err, &at) { // the file that it names is one that nobody asked for
+		return nil, fmt.Errorf("cannot write to the folder %s: %w", filepath.Dir(path), at.Err)
+	}
+	return f, err
 }
 
 // WriteFile replaces path by a file with that content, readable by its owner and group, in one step. Where path is something
 // other than a regular file (a pipe, /dev/stdout), it writes into it.
 func WriteFile(path string, data []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if info.IsDir() {
-			return fmt.Errorf("%s is a directory: name a file in it", path)
+		if err := notFolder(path, info); err != nil {
+			return err
 		}
 		return os.WriteFile(path, data, 0o644)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := createBeside(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	defer os.Remove(f.Name()) // a no-op once renamed
 	_, err = f.Write(data)

@@ -68,10 +68,7 @@ func (r *Report) Write(path string) error {
 	if err := f.write(r, &b); err != nil {
 		return err
 	}
-	if err := scenarios.WriteFile(path, b.Bytes()); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+	return scenarios.WriteFile(path, b.Bytes())
 }
 
 func formatOf(path string) (*format, error) {

@@ -5,8 +5,6 @@ package run
 import (
 	"context"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +15,7 @@ import (
 	"github.com/fault-project/fault/proxyengine"
 	"github.com/fault-project/fault/proxyengine/control"
 	"github.com/fault-project/fault/proxyengine/fault"
+	"github.com/fault-project/fault/scenarios"
 )
 
 // Options are what `fault run` was asked for.
@@ -242,8 +241,8 @@ func (o *Options) config() (proxyengine.Config, error) {
 
 func (o *Options) run(ctx context.Context) error {
 	if o.Report != "" {
-		if info, err := os.Stat(filepath.Dir(o.Report)); err != nil || !info.IsDir() {
-			return cli.Failf("give --report a path that can be written", "--report: there is no folder %s", filepath.Dir(o.Report))
+		if err := scenarios.CheckFile(o.Report); err != nil {
+			return cli.Failf("give --report a path that can be written", "--report: %w", err)
 		}
 	}
 	if err := o.HTTPS.load(len(o.Command) > 0); err != nil {

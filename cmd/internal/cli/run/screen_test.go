@@ -338,7 +338,7 @@ func TestRunProxyEndsByItself(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 	o = options(t, setup+"--report "+filepath.Join(path, "x", "r.md"), &out, nil)
-	if err := o.run(t.Context()); err == nil || !strings.Contains(err.Error(), "--report: there is no folder") {
+	if err := o.run(t.Context()); err == nil || !strings.Contains(err.Error(), "--report: cannot write to the folder "+filepath.Join(path, "x")+": ") {
 		t.Error(err)
 	}
 }

@@ -70,6 +70,11 @@ func (o *RunOptions) validate() error {
 	return nil
 }
 
+const (
+	resultHint = "give --result a path that can be written"
+	reportHint = "give --report a path that can be written"
+)
+
 func (o *RunOptions) run(ctx context.Context) error {
 	files, err := scenarios.Load(o.Scenario)
 	if err != nil {
@@ -82,19 +87,33 @@ func (o *RunOptions) run(ctx context.Context) error {
 		}
 		list = append(list, file.Scenarios...)
 	}
-	console := &console{out: o.f.Out}
+	if err := scenarios.CheckFile(o.Result); err != nil {
+		return cli.Failf(resultHint, "--result: %w", err)
+	}
+	if err := scenarios.CheckFile(o.Report); err != nil {
+		return cli.Failf(reportHint, "--report: %w", err)
+	}
+	console := &console{out: o.f.Out, size: o.f.Terminal}
 	r := runner.New(runner.Options{ProxyAddress: o.ProxyAddress, Seed: o.Seed, Progress: console.progress, Logger: o.f.Log})
 	began := time.Now()
 	results, err := r.Run(ctx, list)
+	console.erase()
 	if results == nil || len(results.Results) == 0 && err != nil {
 		return err
 	}
 	// What was done before an interruption is worth keeping.
-	if err := errors.Join(err, o.write(results)); err != nil {
+	if written := o.write(results); written != nil {
+		return errors.Join(err, written)
+	}
+	if err == nil {
+		console.summary(results, time.Since(began))
+	} else {
+		fmt.Fprintln(o.f.Out, "\nNot all was run.")
+	}
+	fmt.Fprintf(o.f.Out, "Results saved as %s\nReport saved as %s\n", o.Result, o.Report)
+	if err != nil {
 		return err
 	}
-	console.summary(results, time.Since(began))
-	fmt.Fprintf(o.f.Out, "Results saved as %s\nReport saved as %s\n", o.Result, o.Report)
 	if results.Failed() {
 		return cli.ErrFailed
 	}
@@ -103,10 +122,10 @@ func (o *RunOptions) run(ctx context.Context) error {
 
 func (o *RunOptions) write(results *scenarios.Results) error {
 	if err := scenarios.WriteResults(o.Result, results); err != nil {
-		return cli.Failf("give --result a path that can be written", "write the results: %w", err)
+		return cli.Failf(resultHint, "write the results: %w", err)
 	}
 	if err := report.Build(results).Write(o.Report); err != nil {
-		return cli.Failf("give --report a path that can be written", "write the report: %w", err)
+		return cli.Failf(reportHint, "write the report: %w", err)
 	}
 	return nil
 }

@@ -132,3 +132,29 @@ Total time: 1.9s
 		t.Errorf("got\n%s", out.String())
 	}
 }
+
+// On a terminal, how far an item is stands in one line that never wraps and is gone in the end.
+func TestConsoleOnATerminal(t *testing.T) {
+	var out bytes.Buffer
+	c := &console{out: &out, size: func() (int, int) { return 30, 10 }}
+	at := runner.Progress{Scenarios: 1, Items: 1, Title: "A", Method: "GET", URL: "http://a.example/long", Planned: 20}
+	for _, phase := range []runner.Phase{runner.Baseline, runner.Calling, runner.Finished} {
+		at.Phase = phase
+		c.progress(at)
+		at.Done += 10
+	}
+	const want = "Scenario 1/1: A\n" +
+		"  [1/1] 0 of 20 calls with…\r\x1b[K" +
+		"  [1/1] 10 of 20 calls: GE…\r\x1b[K" +
+		"  [1/1] GET http://a.example/long: 20 calls\n"
+	if got := out.String(); got != want {
+		t.Errorf("got %q", got)
+	}
+	c.progress(runner.Progress{Scenarios: 1, Items: 1, Phase: runner.Calling})
+	out.Reset()
+	c.erase()
+	c.erase()
+	if got := out.String(); got != "\r\x1b[K" {
+		t.Errorf("erased with %q", got)
+	}
+}
