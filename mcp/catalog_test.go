@@ -312,6 +312,7 @@ func TestCallErrors(t *testing.T) {
 		{"fault_extract_code_block", map[string]any{"file": "/x.py"}, []string{`missing argument "func"`}},
 		{"fault_list_function_names", map[string]any{"file": "/no/such/file.py"}, []string{"file", "/no/such/file.py"}},
 		{"fault_list_function_names", map[string]any{"file": binary}, []string{"UTF-8"}},
+		{"fault_list_function_names", map[string]any{"file": strings.Repeat("é", 1e6)}, []string{"file: ", "é … é", "give the whole path"}},
 		{"fault_search_code", map[string]any{"query": "x"}, []string{"source_dir", "no folder was indexed yet"}},
 		{"fault_search_code", map[string]any{"query": "x", "lang": "cobol"}, []string{`"lang"`, "python", "cobol"}},
 		{"fault_run_latency_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/"}, []string{`missing argument "latency"`}},
@@ -328,6 +329,9 @@ func TestCallErrors(t *testing.T) {
 		if err != nil || !r.IsError || r.Structured != nil || strings.Contains(r.Text, "\n") {
 			t.Errorf("%s %v: answer %+v, %v; want a tool error in one line", tc.tool, tc.args, r, err)
 			continue
+		}
+		if len(r.Text) > maxError+len(" … ") {
+			t.Errorf("%s: the error has %d bytes", tc.tool, len(r.Text))
 		}
 		for _, want := range tc.wants {
 			if !strings.Contains(r.Text, want) {

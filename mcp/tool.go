@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,7 +129,12 @@ func argumentsOf(request sdk.CallToolRequest) (map[string]any, error) {
 	}
 }
 
-// toolError is an error in one line, with what to do about it.
+// maxError is how much of an error a caller is told, in bytes. Errors quote arguments, which may be of any length, and a model pays
+// for every word.
+const maxError = 2000
+
+// toolError is an error in one line, with what to do about it. Of one that is too long it is the beginning and the end, because the
+// beginning names the argument, and the end is the advice.
 func toolError(err error) *sdk.CallToolResult {
 	text := err.Error()
 	switch {
@@ -136,6 +142,9 @@ func toolError(err error) *sdk.CallToolResult {
 		text = "the call was canceled"
 	case errors.Is(err, context.DeadlineExceeded):
 		text = "the call took too long: " + text
+	}
+	if len(text) > maxError {
+		text = strings.ToValidUTF8(text[:maxError/2], "") + " … " + strings.ToValidUTF8(text[len(text)-maxError/2:], "")
 	}
 	return sdk.NewToolResultError(text)
 }
