@@ -44,7 +44,7 @@ func indexTool(t *tools.Index) tool {
 		name:  "fault_index_source_code",
 		title: "Index source code",
 		description: "Index the source code of a folder, so that fault_search_code can search it. Only what has changed since the last " +
-			"time is read. Everything stays on this machine. Returns done.",
+			"time is read. Stays on this machine unless an embedding model was chosen. Returns done.",
 		hints:      hints{idempotent: true},
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
@@ -52,7 +52,8 @@ func indexTool(t *tools.Index) tool {
 			property{"added", integer}, property{"modified", integer}, property{"removed", integer}, property{"unchanged", integer},
 			property{"failed", integer}, property{"failures", texts},
 			property{"skipped", schema{Type: typeObject, Description: "what was left out, by reason"}},
-			property{"files", integer}, property{"chunks", integer}, property{"source_dir", plainText}, property{"index", plainText},
+			property{"files", integer}, property{"chunks", integer}, property{"bytes", integer},
+			property{"vectors", schema{Type: typeObject}}, property{"source_dir", plainText}, property{"index", plainText},
 		),
 		call: operation(t.Run, func(in *tools.IndexIn, s scope) { in.Roots, in.Progress = s.roots, s.progress }),
 	}
@@ -73,7 +74,8 @@ func searchTool(t *tools.Search) tool {
 				property{"kind", plainText}, property{"language", plainText}, property{"score", number}, property{"why", plainText},
 				property{"code", plainText}, property{"truncated", boolean},
 			))}},
-			property{"omitted", integer}, property{"source_dir", plainText}, property{"files", integer}, property{"chunks", integer},
+			property{"omitted", integer}, property{"warning", plainText}, property{"source_dir", plainText},
+			property{"files", integer}, property{"chunks", integer},
 		),
 		call: operation(t.Run, func(in *tools.SearchIn, s scope) { in.Roots = s.roots }),
 	}

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -22,10 +23,11 @@ type memState struct {
 	files   map[string]FileRecord
 	chunks  []Chunk
 	lexical []byte
+	vectors map[VectorKey][]float32
 }
 
 func (s memState) clone() memState {
-	out := memState{files: map[string]FileRecord{}, chunks: slices.Clone(s.chunks), lexical: s.lexical}
+	out := memState{files: map[string]FileRecord{}, chunks: slices.Clone(s.chunks), lexical: s.lexical, vectors: maps.Clone(s.vectors)}
 	for k, v := range s.files {
 		out.files[k] = v
 	}
@@ -51,7 +53,13 @@ func (m *memStore) Load(_ context.Context, have uint64) (*Snapshot, error) {
 			files++
 		}
 	}
-	return &Snapshot{Generation: m.generation, Manifest: m.manifest, Files: files, Chunks: s.chunks, Lexical: s.lexical}, nil
+	out := &Snapshot{Generation: m.generation, Manifest: m.manifest, Files: files, Chunks: s.chunks, Lexical: s.lexical}
+	if m.manifest.Dimension > 0 {
+		for _, c := range s.chunks {
+			out.Vectors = append(out.Vectors, s.vectors[c.Key])
+		}
+	}
+	return out, nil
 }
 
 func (m *memStore) Begin(_ context.Context, manifest Manifest, rebuild bool) (*Base, Writer, error) {
@@ -83,6 +91,13 @@ func (m *memStore) Begin(_ context.Context, manifest Manifest, rebuild bool) (*B
 	default:
 		w.state = m.published.clone()
 	}
+	base.Embedded = func(context.Context) (map[VectorKey]bool, error) {
+		keys := map[VectorKey]bool{}
+		for key := range w.state.vectors {
+			keys[key] = true
+		}
+		return keys, nil
+	}
 	for _, r := range w.state.files {
 		base.Files = append(base.Files, r)
 	}
@@ -113,6 +128,12 @@ func (w *memWriter) Commit(_ context.Context, b Batch) error {
 		w.state.files[r.Path] = r
 	}
 	w.state.chunks = append(w.state.chunks, b.Chunks...)
+	if w.state.vectors == nil {
+		w.state.vectors = map[VectorKey][]float32{}
+	}
+	for _, v := range b.Vectors {
+		w.state.vectors[v.Key] = v.Values
+	}
 	state := w.state.clone()
 	w.store.building = &state
 	return nil

@@ -1,8 +1,9 @@
 // Package rag finds code: it walks a directory, cuts its files into chunks (one per function, method and type, the rest of a file
 // merged), keeps them in a Store, and searches them.
 //
-// The search is lexical and needs no model: BM25 over identifiers that are split into their words and stemmed, with a name counting
-// three times, exact identifiers leading to their definition, and tests and documents ranking lower than code.
+// The search needs no model: BM25 over identifiers that are split into their words and stemmed, with a name counting
+// three times, exact identifiers leading to their definition, and tests and documents ranking lower than code. With an Embedder
+// the similarity of vectors is mixed in (see fuse); an exact identifier still comes first.
 //
 // An index belongs to one directory. Updating it is incremental and safe to interrupt at any moment: what a Store has published is always a
 // complete index, and an update that was killed goes on where it was.
@@ -44,6 +45,8 @@ type Chunk struct {
 	Header string
 	// Text is the source text. A line of "…" stands for what another chunk holds.
 	Text string
+	// Key says which vector is the chunk's. It is zero in an index without vectors.
+	Key VectorKey
 }
 
 // FileRecord is what an index knows of a file, to tell whether it has changed.
@@ -85,9 +88,16 @@ func (m Manifest) Check(have Manifest, where string) error {
 		return fmt.Errorf("%w: the index in %s was made by another version of fault (chunks %d, now %d): "+
 			"index the directory again with rebuild", ErrMismatch, where, have.Chunker, m.Chunker)
 	}
-	return fmt.Errorf("%w: the index in %s has vectors of %s (%d), not %s (%d): "+
-		"use that embedder, or index the directory again with rebuild",
-		ErrMismatch, where, have.Embedder, have.Dimension, m.Embedder, m.Dimension)
+	return fmt.Errorf("%w: the index in %s has %s, not %s: use that embedding model (--llm-embed-model), or index the directory again "+
+		"with rebuild, or keep another index (--index)", ErrMismatch, where, have.vectors(), m.vectors())
+}
+
+// vectors says in words what vectors an index has.
+func (m Manifest) vectors() string {
+	if m.Embedder == noEmbedder {
+		return "no vectors (" + noEmbedder + ")"
+	}
+	return fmt.Sprintf("vectors of %s (%d dimensions)", m.Embedder, m.Dimension)
 }
 
 // Snapshot is one published, complete state of an index, in memory.
@@ -100,6 +110,9 @@ type Snapshot struct {
 	Chunks []Chunk
 	// Lexical is what Publish was given.
 	Lexical []byte
+	// Vectors has the vector of each chunk, in their order, nil for one without; it is empty in an index without vectors. Chunks
+	// with the same Key share theirs.
+	Vectors [][]float32
 }
 
 // Base is what an update starts from.
@@ -110,6 +123,8 @@ type Base struct {
 	// Pending are the chunks, ordered by ID, that were committed after the last Publish by updates that did not come to publish; a new
 	// update goes on from there.
 	Pending []Chunk
+	// Embedded reads the keys of the vectors that need not be made again. It may be called until the first Commit.
+	Embedded func(ctx context.Context) (map[VectorKey]bool, error)
 	// Unpublished says that changes were committed and not published.
 	Unpublished bool
 }
@@ -121,6 +136,9 @@ type Batch struct {
 	Put    []FileRecord
 	// Chunks belongs to the files in Put, in their order.
 	Chunks []Chunk
+	// Vectors are new ones, of these chunks. Vectors that no chunk has any more may be dropped when the index is published, and are worth
+	// keeping for a while: a branch comes back.
+	Vectors []Vector
 }
 
 // Store keeps the durable form of one index. Its methods may be called concurrently, by several processes.
@@ -147,18 +165,22 @@ type Writer interface {
 
 // Index is the index of one directory.
 type Index struct {
-	root  string
-	store Store
-	cache snapshotCache
+	root     string
+	store    Store
+	embedder Embedder
+	cache    snapshotCache
 }
 
-// New returns the index of a directory that is kept in store. Symbolic links in root are resolved.
-func New(root string, store Store) (*Index, error) {
+// New returns the index of a directory that is kept in store, without vectors. Symbolic links in root are resolved.
+func New(root string, store Store) (*Index, error) { return NewWithEmbedder(root, store, nil) }
+
+// NewWithEmbedder is like New, for an index with the vectors of embedder; nil means none.
+func NewWithEmbedder(root string, store Store, embedder Embedder) (*Index, error) {
 	resolved, err := Resolve(root)
 	if err != nil {
 		return nil, err
 	}
-	return &Index{root: resolved, store: store}, nil
+	return &Index{root: resolved, store: store, embedder: embedder}, nil
 }
 
 // Resolve returns the absolute path of a directory without symbolic links: what an index is known by.
@@ -176,6 +198,23 @@ func (x *Index) Root() string { return x.root }
 // Location returns where the index is kept.
 func (x *Index) Location() string { return x.store.Location() }
 
-func (x *Index) manifest() Manifest {
-	return Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: "none"}
+// Embedder returns the name of the embedder, "none" without one.
+func (x *Index) Embedder() string {
+	if x.embedder == nil {
+		return noEmbedder
+	}
+	return x.embedder.Name()
+}
+
+// manifest returns what the index must be made of. The dimension may have to be asked for.
+func (x *Index) manifest(ctx context.Context) (Manifest, error) {
+	m := Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: x.Embedder()}
+	if x.embedder == nil {
+		return m, nil
+	}
+	var err error
+	if m.Dimension, err = x.embedder.Dimension(ctx); err != nil && ctx.Err() == nil {
+		err = &EmbedError{x.embedder.Name(), err}
+	}
+	return m, err
 }

@@ -94,6 +94,8 @@ type Found struct {
 	Omitted int
 	// Files and Chunks say how large the index is.
 	Files, Chunks int
+	// Warning says why the vectors were not used although the index has some, or is empty.
+	Warning string
 }
 
 // QueryError says what is wrong with a Query.
@@ -132,8 +134,13 @@ func (x *Index) current(ctx context.Context) (*loaded, error) {
 	if s == nil {
 		return x.cache.loaded, nil
 	}
-	if err := x.manifest().Check(s.Manifest, x.store.Location()); err != nil {
+	// The dimension is not asked for: the vector of the question shows it.
+	m := Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: x.Embedder(), Dimension: s.Manifest.Dimension}
+	if err := m.Check(s.Manifest, x.store.Location()); err != nil {
 		return nil, err
+	}
+	if len(s.Vectors) != 0 && len(s.Vectors) != len(s.Chunks) {
+		return nil, errDamaged
 	}
 	l := &loaded{snapshot: s, roles: make([]role, len(s.Chunks))}
 	if l.terms, err = decodeLexical(s.Lexical); err != nil {
@@ -167,8 +174,21 @@ func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranked := l.rank(q)
 	found := &Found{Files: l.snapshot.Files, Chunks: len(l.snapshot.Chunks), Results: []Result{}}
+	var similar []float32
+	weight := 0.0
+	if x.embedder != nil && len(l.snapshot.Vectors) > 0 {
+		vector, err := embedQuery(ctx, x.embedder, l.snapshot.Manifest.Dimension, cutQuestion(q.Text))
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			found.Warning = "searched by words only: " + err.Error()
+		default:
+			similar, weight = similarities(l.snapshot.Vectors, vector), x.vectorWeight()
+		}
+	}
+	ranked := l.rank(q, similar, weight)
 	budget := q.MaxTokens
 	for i, r := range ranked {
 		result := l.result(r)
@@ -180,6 +200,17 @@ func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 		found.Results = append(found.Results, result)
 	}
 	return found, nil
+}
+
+func (x *Index) vectorWeight() float64 {
+	if w, ok := x.embedder.(weigher); ok {
+		return w.VectorWeight()
+	}
+	return defaultVectorWeight
+}
+
+func cutQuestion(text string) string {
+	return embedText(&Chunk{Text: strings.ToValidUTF8(text, "")})
 }
 
 func (q *Query) check() error {
@@ -217,18 +248,23 @@ const (
 	tierExact
 )
 
-// rank returns the best candidates, the best first.
-func (l *loaded) rank(q Query) []ranked {
+// rank returns the best candidates, the best first. similar has the similarity of each chunk's vector to the question, weight its share
+// in the score; nil means words alone.
+func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 	keep := l.filter(q)
 	scores := make([]float64, len(l.snapshot.Chunks))
 	hits := make([]uint64, len(scores))
 	words := l.scoreWords(q.Text, scores, hits)
 	names := identifiers(q.Text)
+	near := make([]bool, len(scores))
+	if similar != nil {
+		near = fuse(scores, similar, weight)
+	}
 	var out []ranked
 	for i := range scores {
 		c := &l.snapshot.Chunks[i]
 		tier, name := tierOf(c, names)
-		if hits[i] == 0 && tier == tierWords || !keep(uint32(i)) {
+		if hits[i] == 0 && !near[i] && tier == tierWords || !keep(uint32(i)) {
 			continue
 		}
 		r := ranked{doc: uint32(i), tier: tier, score: scores[i] * roleFactor[l.roles[i]]}
@@ -238,9 +274,18 @@ func (l *loaded) rank(q Query) []ranked {
 		out = insert(out, r, q.Limit, l.better)
 	}
 	for i := range out {
-		if out[i].why == "" {
-			out[i].why = "matches " + strings.Join(wordsOf(hits[out[i].doc], words), ", ")
+		if out[i].why != "" {
+			continue
 		}
+		doc := out[i].doc
+		var why []string
+		if hits[doc] != 0 {
+			why = append(why, "matches "+strings.Join(wordsOf(hits[doc], words), ", "))
+		}
+		if near[doc] {
+			why = append(why, "similar to the question")
+		}
+		out[i].why = strings.Join(why, "; ")
 	}
 	return out
 }

@@ -18,6 +18,8 @@ import (
 const (
 	batchFiles = 512
 	batchBytes = 8 << 20
+	// batchVectors is less, in chunks, because vectors may cost money.
+	batchVectors = 512
 )
 
 // racyWindow is how long after a file's modification a reading of it is not trusted to be the last: the clocks of file systems tick
@@ -33,6 +35,9 @@ type Options struct {
 	Language string
 	// Rebuild starts from nothing instead of refusing an index that does not fit.
 	Rebuild bool
+	// DryRun reads and cuts everything as an update would, and changes nothing: the Summary says what the update would do, and
+	// how much an embedder would be given.
+	DryRun bool
 	// Progress, if not nil, is called from one goroutine with the number of files done and to do.
 	Progress func(done, total int, message string)
 }
@@ -46,8 +51,12 @@ type Summary struct {
 	Failures []string
 	// Skipped counts by reason what was left out on purpose; a directory counts once.
 	Skipped map[string]int
-	// Files and Chunks are the totals of the index, of all languages.
+	// Files, Chunks and Bytes (of source) are the totals of the index, of all languages.
 	Files, Chunks int
+	Bytes         int64
+	// Embedded counts the vectors that were made, of about Tokens tokens, Reused the chunks that the index had a vector for. They are 0
+	// without an embedder.
+	Embedded, Reused, Tokens int
 }
 
 // EmptyError says that a directory has nothing to index.
@@ -86,11 +95,22 @@ func (e *EmptyError) Error() string {
 // index. When ctx ends it stops at once with the context's error; what was committed by then is used by the next update, and
 // what was published before stays as it is. If there is nothing to index the error is an *EmptyError.
 func (x *Index) Update(ctx context.Context, o Options) (*Summary, error) {
-	base, writer, err := x.store.Begin(ctx, x.manifest(), o.Rebuild)
+	m, err := x.manifest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	u := &update{root: x.root, options: o, writer: writer, summary: &Summary{}, records: make(map[string]FileRecord, len(base.Files))}
+	begin := x.store.Begin
+	if o.DryRun {
+		begin = x.beginDry
+	}
+	base, writer, err := begin(ctx, m, o.Rebuild)
+	if err != nil {
+		return nil, err
+	}
+	u := &update{
+		root: x.root, options: o, writer: writer, summary: &Summary{}, records: make(map[string]FileRecord, len(base.Files)),
+		embedder: x.embedder, dimension: m.Dimension,
+	}
 	err = u.run(ctx, base)
 	if closeErr := writer.Close(); err == nil {
 		err = closeErr
@@ -115,6 +135,14 @@ type update struct {
 	batch     Batch
 	bytes     int
 	dirty     bool
+	// embedded has the keys of the vectors that the index has or will get with this batch; toEmbed are the texts of the latter.
+	embedder    Embedder
+	dimension   int
+	embedded    map[VectorKey]bool
+	toEmbed     []string
+	toEmbedKeys []VectorKey
+	// done of total files were taken over.
+	done, total int
 }
 
 func (u *update) run(ctx context.Context, base *Base) error {
@@ -143,7 +171,13 @@ func (u *update) run(ctx context.Context, base *Base) error {
 			u.nextID = max(u.nextID, u.published.ids[n-1]+1)
 		}
 	}
-	if err := u.readAll(ctx, todo, len(files)-len(todo), len(files)); err != nil {
+	if len(todo) > 0 && u.embedder != nil {
+		if u.embedded, err = base.Embedded(ctx); err != nil {
+			return err
+		}
+	}
+	u.done, u.total = len(files)-len(todo), len(files)
+	if err := u.readAll(ctx, todo); err != nil {
 		return err
 	}
 	if err := u.commit(ctx); err != nil {
@@ -153,11 +187,12 @@ func (u *update) run(ctx context.Context, base *Base) error {
 		if r.Skipped == "" {
 			u.summary.Files++
 			u.summary.Chunks += r.Chunks
+			u.summary.Bytes += r.Size
 		}
 	}
 	empty := u.summary.Added+u.summary.Modified+u.summary.Unchanged == 0
 	// What is gone must not be found any more, even where nothing is left; a first update that finds nothing leaves nothing.
-	if u.dirty && (!empty || len(base.Files) > 0) {
+	if u.dirty && !u.options.DryRun && (!empty || len(base.Files) > 0) {
 		terms, err := u.mergeTerms(base)
 		if err != nil {
 			return err
@@ -216,7 +251,7 @@ func (u *update) remove(path string) {
 }
 
 // readAll reads, cuts and tokenizes files on all cores, and takes over the results one by one.
-func (u *update) readAll(ctx context.Context, todo []found, done, total int) error {
+func (u *update) readAll(ctx context.Context, todo []found) error {
 	if len(todo) == 0 {
 		return nil
 	}
@@ -244,7 +279,9 @@ func (u *update) readAll(ctx context.Context, todo []found, done, total int) err
 	workers, wctx := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() error {
-			w := worker{root: root, tokenizer: newTokenizer(), scratch: map[string]uint32{}, language: u.options.Language}
+			w := worker{
+				root: root, tokenizer: newTokenizer(), scratch: map[string]uint32{}, language: u.options.Language, keys: u.embedder != nil,
+			}
 			for f := range work {
 				r, err := w.read(wctx, f, known[f.path])
 				if err != nil {
@@ -268,14 +305,18 @@ func (u *update) readAll(ctx context.Context, todo []found, done, total int) err
 			if err := u.take(ctx, r); err != nil {
 				return err
 			}
-			done++
-			if u.options.Progress != nil {
-				u.options.Progress(done, total, r.record.Path)
-			}
+			u.done++
+			u.progress(r.record.Path)
 		}
 		return nil
 	})
 	return group.Wait()
+}
+
+func (u *update) progress(message string) {
+	if u.options.Progress != nil {
+		u.options.Progress(u.done, u.total, message)
+	}
 }
 
 // take puts the result of one file into the batch.
@@ -328,6 +369,9 @@ func (u *update) take(ctx context.Context, r read) error {
 		r.chunks[i].ID = u.nextID
 		u.terms.add(u.nextID, r.terms[i])
 		u.nextID++
+		if u.embedder != nil {
+			u.want(&r.chunks[i])
+		}
 	}
 	u.records[path] = r.record
 	u.batch.Put = append(u.batch.Put, r.record)
@@ -338,7 +382,7 @@ func (u *update) take(ctx context.Context, r read) error {
 }
 
 func (u *update) commitFull(ctx context.Context) error {
-	if len(u.batch.Put) < batchFiles && u.bytes < batchBytes {
+	if len(u.batch.Put) < batchFiles && u.bytes < batchBytes && len(u.toEmbed) < batchVectors {
 		return nil
 	}
 	return u.commit(ctx)
@@ -347,6 +391,9 @@ func (u *update) commitFull(ctx context.Context) error {
 func (u *update) commit(ctx context.Context) error {
 	if len(u.batch.Put)+len(u.batch.Remove) == 0 {
 		return nil
+	}
+	if err := u.embed(ctx); err != nil {
+		return err
 	}
 	if err := u.writer.Commit(ctx, u.batch); err != nil {
 		return err

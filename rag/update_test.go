@@ -62,7 +62,7 @@ func TestUpdateCounts(t *testing.T) {
 	age(t, root, time.Hour)
 	x, store := newIndex(t, root)
 	want := &Summary{
-		Added: 3, Failed: 1, Skipped: map[string]int{SkipBinary: 1}, Files: 3, Chunks: 4,
+		Added: 3, Failed: 1, Skipped: map[string]int{SkipBinary: 1}, Files: 3, Chunks: 4, Bytes: 23 + 18 + 4,
 		Failures: []string{"bad.py: not UTF-8 text: byte 0xe9 in line 1; convert the file to UTF-8"},
 	}
 	if diff := cmp.Diff(want, mustUpdate(t, x, Options{})); diff != "" {
@@ -88,7 +88,7 @@ func TestUpdateCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = &Summary{
-		Added: 1, Modified: 1, Removed: 2, Failed: 1, Failures: want.Failures, Skipped: map[string]int{SkipBinary: 2}, Files: 2, Chunks: 5,
+		Added: 1, Modified: 1, Removed: 2, Failed: 1, Failures: want.Failures, Skipped: map[string]int{SkipBinary: 2}, Files: 2, Chunks: 5, Bytes: 37 + 23,
 	}
 	if diff := cmp.Diff(want, mustUpdate(t, x, Options{})); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -130,7 +130,7 @@ func TestUpdateOneLanguage(t *testing.T) {
 		{"python", Summary{Unchanged: 2, Files: 3, Skipped: map[string]int{SkipOtherLanguage: 1, SkipUnsupported: 1}}},
 	} {
 		got := mustUpdate(t, x, Options{Language: step.language})
-		got.Chunks = 0
+		got.Chunks, got.Bytes = 0, 0
 		if diff := cmp.Diff(&step.want, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", step.language, diff)
 		}
@@ -180,7 +180,7 @@ func TestUpdateRefusesMismatch(t *testing.T) {
 	}{
 		"chunker":  {func(m *Manifest) { m.Chunker++ }, "index the directory again with rebuild"},
 		"root":     {func(m *Manifest) { m.Root = "/else" }, "choose another index directory (--index)"},
-		"embedder": {func(m *Manifest) { m.Embedder, m.Dimension = "openai:x", 768 }, "vectors of openai:x (768), not none (0)"},
+		"embedder": {func(m *Manifest) { m.Embedder, m.Dimension = "openai:x", 768 }, "has vectors of openai:x (768 dimensions), not no vectors (none): use that"},
 	} {
 		good := store.manifest
 		tt.change(&store.manifest)

@@ -27,6 +27,8 @@ type worker struct {
 	tokenizer *tokenizer
 	scratch   map[string]uint32
 	language  string
+	// keys says that the chunks need the keys of their vectors.
+	keys bool
 }
 
 // read returns what there is to know of a file. The error is one that ends the update; that of the file is in the result.
@@ -72,6 +74,9 @@ func (w *worker) read(ctx context.Context, f found, old FileRecord) (read, error
 	r.terms = make([][]counted, len(r.chunks))
 	for i := range r.chunks {
 		r.terms[i] = w.tokenizer.count(&r.chunks[i], w.scratch)
+		if w.keys {
+			r.chunks[i].Key = keyOf(embedText(&r.chunks[i]))
+		}
 	}
 	return r, ctx.Err()
 }

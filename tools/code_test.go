@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/rag/duckdb"
 )
 
@@ -229,6 +230,41 @@ func TestIndexAndSearch(t *testing.T) {
 	if err != nil || len(found.Results) == 0 || found.Results[0].Why != "definition of main" {
 		t.Errorf("search for main: %+v, %v", found, err)
 	}
+}
+
+func TestDryRunSaysWhatAnEmbedderWouldBeGiven(t *testing.T) {
+	dir, guard := shop(t)
+	indexes := NewIndexesWithEmbedder(filepath.Join(t.TempDir(), "index"), duckdb.Open, rag.Hash{})
+	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
+	planned, err := index.Run(t.Context(), IndexIn{SourceDir: dir, DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := planned.Text(); !strings.Contains(text, "6 added") || !strings.Contains(text, "hash-lexical-1 would be given") {
+		t.Errorf("text %q", text)
+	}
+	_, err = search.Run(t.Context(), SearchIn{Query: "price", SourceDir: dir})
+	wantUserError(t, err, "source_dir", "is not indexed yet")
+	done, err := index.Run(t.Context(), IndexIn{SourceDir: dir})
+	if err != nil || done.Text() != "done" || done.Vectors.Embedded == 0 || done.Vectors != planned.Vectors {
+		t.Errorf("planned %+v, did %+v, %v", planned, done, err)
+	}
+	if found, err := search.Run(t.Context(), SearchIn{Query: "fetchprices"}); err != nil || found.Warning != "" || len(found.Results) == 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+func TestFailingEmbedderIsTheCallersToPutRight(t *testing.T) {
+	dir, guard := shop(t)
+	indexes := NewIndexesWithEmbedder(filepath.Join(t.TempDir(), "index"), duckdb.Open, brokenEmbedder{})
+	_, err := NewIndex(guard, indexes).Run(t.Context(), IndexIn{SourceDir: dir})
+	wantUserError(t, err, "", "embed with hash-lexical-1: quota; what was done so far is kept")
+}
+
+type brokenEmbedder struct{ rag.Hash }
+
+func (brokenEmbedder) Embed(context.Context, []string) ([][]float32, error) {
+	return nil, errors.New("quota")
 }
 
 func TestCodeArguments(t *testing.T) {

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,8 +14,9 @@ import (
 // Indexes opens the indexes of folders, and keeps those that it opened: what a search has loaded into memory serves the next one.
 // It is safe for concurrent use.
 type Indexes struct {
-	open func(dir string) (rag.Store, error)
-	dir  string
+	open     func(dir string) (rag.Store, error)
+	dir      string
+	embedder rag.Embedder
 
 	mu     sync.Mutex
 	byRoot map[string]*rag.Index
@@ -24,7 +26,12 @@ type Indexes struct {
 // NewIndexes returns indexes that open keeps in a directory each: in dir (--index), which can hold one index, or if that is "" in one
 // directory for each indexed folder below the user's cache directory. Nothing is opened before it is needed.
 func NewIndexes(dir string, open func(dir string) (rag.Store, error)) *Indexes {
-	return &Indexes{open: open, dir: dir, byRoot: map[string]*rag.Index{}}
+	return NewIndexesWithEmbedder(dir, open, nil)
+}
+
+// NewIndexesWithEmbedder is like NewIndexes, for indexes with the vectors of embedder; nil means none.
+func NewIndexesWithEmbedder(dir string, open func(dir string) (rag.Store, error), embedder rag.Embedder) *Indexes {
+	return &Indexes{open: open, dir: dir, embedder: embedder, byRoot: map[string]*rag.Index{}}
 }
 
 // location returns where the index of a folder is kept.
@@ -50,7 +57,7 @@ func (x *Indexes) of(root string) (*rag.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, err := rag.New(root, store)
+	index, err := rag.NewWithEmbedder(root, store, x.embedder)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +112,8 @@ type IndexIn struct {
 	Lang string `json:"lang"`
 	// Rebuild starts from nothing, instead of refusing an index of another version.
 	Rebuild bool `json:"rebuild"`
+	// DryRun changes nothing: what comes back is what an update would do, and how much an embedding model would be given.
+	DryRun bool `json:"dry_run"`
 	// Roots are the client's folders, nil when it declares none.
 	Roots []string `json:"-"`
 	// Progress, if set, is told how many files of how many are done. It is never called concurrently.
@@ -126,13 +135,38 @@ type IndexOut struct {
 	// Files and Chunks are what the index has now.
 	Files  int `json:"files"`
 	Chunks int `json:"chunks"`
+	// Bytes of source are what the index has now.
+	Bytes   int64      `json:"bytes"`
+	Vectors VectorsOut `json:"vectors"`
+	// DryRun says that nothing of all this was done.
+	DryRun bool `json:"-"`
 	// SourceDir is the folder without symbolic links, Index where its index is kept.
 	SourceDir string `json:"source_dir"`
 	Index     string `json:"index"`
 }
 
-// Text is "done".
-func (o *IndexOut) Text() string { return "done" }
+// VectorsOut is what an update gave to an embedding model.
+type VectorsOut struct {
+	// Embedder names the model, "none" without one.
+	Embedder string `json:"embedder"`
+	// Embedded pieces of code, of about Tokens tokens, got a vector; Reused pieces had one already.
+	Embedded int `json:"embedded"`
+	Reused   int `json:"reused"`
+	Tokens   int `json:"tokens"`
+}
+
+// Text is "done", or after a dry run what would be done.
+func (o *IndexOut) Text() string {
+	if !o.DryRun {
+		return "done"
+	}
+	text := fmt.Sprintf("would index %d files (%d added, %d modified, %d removed), %d bytes, %d pieces of code",
+		o.Files, o.Added, o.Modified, o.Removed, o.Bytes, o.Chunks)
+	if v := o.Vectors; v.Embedded > 0 {
+		text += fmt.Sprintf("; %s would be given %d of them, about %d tokens", v.Embedder, v.Embedded, v.Tokens)
+	}
+	return text
+}
 
 // Arguments lists the arguments.
 func (t *Index) Arguments() []Argument {
@@ -140,6 +174,10 @@ func (t *Index) Arguments() []Argument {
 		{Name: "source_dir", Type: "string", Required: true, Usage: "absolute path of the folder with the source code, plain or file://"},
 		languageArgument,
 		{Name: "rebuild", Type: "boolean", Default: "false", Usage: "start from nothing instead of updating what has changed"},
+		{
+			Name: "dry_run", Type: "boolean", Default: "false",
+			Usage: "change nothing: say what there is to index, and about how many tokens to embed",
+		},
 	}
 }
 
@@ -158,7 +196,7 @@ func (t *Index) Run(ctx context.Context, in IndexIn) (*IndexOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := rag.Options{Language: lang, Rebuild: in.Rebuild}
+	options := rag.Options{Language: lang, Rebuild: in.Rebuild, DryRun: in.DryRun}
 	if in.Progress != nil {
 		options.Progress = func(done, total int, message string) { in.Progress(float64(done), float64(total), message) }
 	}
@@ -166,25 +204,35 @@ func (t *Index) Run(ctx context.Context, in IndexIn) (*IndexOut, error) {
 	if err != nil {
 		return nil, indexError(ctx, "source_dir", err)
 	}
-	t.indexes.indexed(folder.path)
+	if !in.DryRun {
+		t.indexes.indexed(folder.path)
+	}
 	if s.Failures == nil {
 		s.Failures = []string{}
 	}
 	return &IndexOut{
 		Added: s.Added, Modified: s.Modified, Removed: s.Removed, Unchanged: s.Unchanged, Failed: s.Failed, Failures: s.Failures,
-		Skipped: s.Skipped, Files: s.Files, Chunks: s.Chunks, SourceDir: index.Root(), Index: index.Location(),
+		Skipped: s.Skipped, Files: s.Files, Chunks: s.Chunks, Bytes: s.Bytes, DryRun: in.DryRun,
+		Vectors:   VectorsOut{Embedder: index.Embedder(), Embedded: s.Embedded, Reused: s.Reused, Tokens: s.Tokens},
+		SourceDir: index.Root(), Index: index.Location(),
 	}, nil
 }
 
 // indexError turns what the caller can put right into a *[UserError].
 func indexError(ctx context.Context, argument string, err error) error {
 	var empty *rag.EmptyError
+	var embed *rag.EmbedError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &empty):
 		return &UserError{
 			Argument: argument, Message: err.Error(), Hint: "give a folder with source code; parsed are " + joinLanguages(),
+		}
+	case errors.As(err, &embed):
+		return &UserError{
+			Message: err.Error(),
+			Hint:    "what was done so far is kept for the next time; put the model right, or use none (--llm-embed-model none)",
 		}
 	case errors.Is(err, rag.ErrMismatch):
 		return &UserError{Message: err.Error()}

@@ -41,6 +41,8 @@ type SearchOut struct {
 	Results []SearchResult `json:"results"`
 	// Omitted counts the results within the limit for which max_tokens left no room.
 	Omitted int `json:"omitted"`
+	// Warning says why the search was by words only although the index has vectors, or is empty.
+	Warning string `json:"warning"`
 	// SourceDir is the indexed folder; Files and Chunks are what its index has.
 	SourceDir string `json:"source_dir"`
 	Files     int    `json:"files"`
@@ -67,10 +69,14 @@ type SearchResult struct {
 
 // Text is a list of the results: place, name, why, and the code in a fence.
 func (o *SearchOut) Text() string {
-	if len(o.Results) == 0 {
-		return fmt.Sprintf("nothing found in %s (%d files)", o.SourceDir, o.Files)
-	}
 	var b strings.Builder
+	if o.Warning != "" {
+		b.WriteString(o.Warning + "\n")
+	}
+	if len(o.Results) == 0 {
+		fmt.Fprintf(&b, "nothing found in %s (%d files)", o.SourceDir, o.Files)
+		return b.String()
+	}
 	for i, r := range o.Results {
 		fmt.Fprintf(&b, "%d. %s:%d-%d", i+1, r.Path, r.Line, r.EndLine)
 		if r.Name != "" {
@@ -149,7 +155,7 @@ func (t *Search) Run(ctx context.Context, in SearchIn) (*SearchOut, error) {
 		return nil, searchError(ctx, folder.path, err)
 	}
 	out := &SearchOut{
-		Results: make([]SearchResult, len(found.Results)), Omitted: found.Omitted,
+		Results: make([]SearchResult, len(found.Results)), Omitted: found.Omitted, Warning: found.Warning,
 		SourceDir: root, Files: found.Files, Chunks: found.Chunks,
 	}
 	for i, r := range found.Results {

@@ -17,7 +17,7 @@ import (
 )
 
 // schemaVersion changes with the tables below.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // termsPart is the size of the pieces in which search terms are stored, in bytes.
 const termsPart = 8 << 20
@@ -26,7 +26,9 @@ var schema = []string{
 	`CREATE TABLE meta (key VARCHAR, value VARCHAR)`,
 	`CREATE TABLE files (path VARCHAR, size BIGINT, mtime BIGINT, seen BIGINT, hash BLOB, language VARCHAR, skipped VARCHAR,
 		first_id UINTEGER, chunks UINTEGER)`,
-	`CREATE TABLE chunks (id UINTEGER, kind VARCHAR, name VARCHAR, start_line INTEGER, end_line INTEGER, header VARCHAR, text VARCHAR)`,
+	`CREATE TABLE chunks (id UINTEGER, kind VARCHAR, name VARCHAR, start_line INTEGER, end_line INTEGER, header VARCHAR, text VARCHAR,
+		vector_key BLOB)`,
+	`CREATE TABLE vectors (key BLOB, data BLOB)`,
 	`CREATE TABLE terms (part INTEGER, data BLOB)`,
 }
 
@@ -250,9 +252,11 @@ func (db *database) chunks(ctx context.Context, files []rag.FileRecord, from uin
 		start, _ := v[3].(int32)
 		end, _ := v[4].(int32)
 		c.StartLine, c.EndLine = int(start), int(end)
+		key, _ := v[7].([]byte)
+		copy(c.Key[:], key)
 		out = append(out, c)
 		return nil
-	}, `SELECT id, kind, name, start_line, end_line, header, text FROM chunks WHERE id >= ?`, from)
+	}, `SELECT id, kind, name, start_line, end_line, header, text, vector_key FROM chunks WHERE id >= ?`, from)
 	if err != nil {
 		return nil, err
 	}

@@ -140,6 +140,11 @@ func (s *Store) load(ctx context.Context, n uint64) (_ *rag.Snapshot, err error)
 	if snapshot.Chunks, err = db.chunks(ctx, files, 0); err != nil {
 		return nil, err
 	}
+	if m.manifest.Dimension > 0 {
+		if snapshot.Vectors, err = db.vectors(ctx, snapshot.Chunks, m.manifest.Dimension); err != nil {
+			return nil, err
+		}
+	}
 	snapshot.Lexical, err = db.terms(ctx)
 	return snapshot, err
 }

@@ -37,13 +37,15 @@ func writePackage(t *testing.T, dir string, files int, word string, version int)
 	}
 }
 
-func open(t *testing.T, dir, root string) *rag.Index {
+func open(t *testing.T, dir, root string) *rag.Index { return openWith(t, dir, root, rag.Hash{}) }
+
+func openWith(t *testing.T, dir, root string, embedder rag.Embedder) *rag.Index {
 	t.Helper()
 	store, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := rag.New(root, store)
+	x, err := rag.NewWithEmbedder(root, store, embedder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,10 +250,10 @@ func TestLeftovers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root, dir := t.TempDir(), t.TempDir()
 			writePackage(t, root, 5, "open", 1)
-			x := open(t, dir, root)
+			x := openWith(t, dir, root, nil)
 			update(t, x, rag.Options{})
 			leave(t, &Store{dir: dir}, x.Root())
-			if got := versions(t, open(t, dir, root)); !slices.Equal(got, []string{"v1"}) {
+			if got := versions(t, openWith(t, dir, root, nil)); !slices.Equal(got, []string{"v1"}) {
 				t.Errorf("before the next update: %q", got)
 			}
 			writePackage(t, root, 5, "open", 2)
@@ -272,7 +274,7 @@ func TestLeftovers(t *testing.T) {
 func TestFinishesPublication(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	writePackage(t, root, 5, "open", 1)
-	x := open(t, dir, root)
+	x := openWith(t, dir, root, nil)
 	update(t, x, rag.Options{})
 	before, err := os.ReadFile(filepath.Join(dir, currentName))
 	if err != nil {
@@ -292,13 +294,13 @@ func TestFinishesPublication(t *testing.T) {
 	update(t, x, rag.Options{})
 	writeFile(t, filepath.Join(dir, strings.TrimSpace(string(before))), string(saved))
 	writeFile(t, filepath.Join(dir, currentName), string(before))
-	if got := versions(t, open(t, dir, root)); !slices.Equal(got, []string{"v1"}) {
+	if got := versions(t, openWith(t, dir, root, nil)); !slices.Equal(got, []string{"v1"}) {
 		t.Fatalf("the state before the last step: %q", got)
 	}
 	if s := update(t, x, rag.Options{}); s.Unchanged != 5 {
 		t.Errorf("done again: %+v", s)
 	}
-	if got := versions(t, open(t, dir, root)); !slices.Equal(got, []string{"v2"}) {
+	if got := versions(t, openWith(t, dir, root, nil)); !slices.Equal(got, []string{"v2"}) {
 		t.Errorf("found %q", got)
 	}
 }
@@ -306,13 +308,13 @@ func TestFinishesPublication(t *testing.T) {
 func TestDamagedCurrent(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	writePackage(t, root, 5, "open", 1)
-	x := open(t, dir, root)
+	x := openWith(t, dir, root, nil)
 	update(t, x, rag.Options{})
 	writeFile(t, filepath.Join(dir, currentName), "nonsense")
 	if _, err := x.Update(t.Context(), rag.Options{}); err == nil || !strings.Contains(err.Error(), "with rebuild") {
 		t.Errorf("update: %v", err)
 	}
-	if _, err := open(t, dir, root).Search(t.Context(), rag.Query{Text: "common"}); err == nil || !strings.Contains(err.Error(), "with rebuild") {
+	if _, err := openWith(t, dir, root, nil).Search(t.Context(), rag.Query{Text: "common"}); err == nil || !strings.Contains(err.Error(), "with rebuild") {
 		t.Errorf("search: %v", err)
 	}
 	update(t, x, rag.Options{Rebuild: true})
@@ -325,11 +327,11 @@ func TestDamagedCurrent(t *testing.T) {
 func TestReadersDuringUpdates(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	writePackage(t, root, 20, "open", 0)
-	update(t, open(t, dir, root), rag.Options{})
+	update(t, openWith(t, dir, root, nil), rag.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	failures := make(chan error, 2)
 	for range cap(failures) {
-		x := open(t, dir, root)
+		x := openWith(t, dir, root, nil)
 		go func() {
 			for ctx.Err() == nil {
 				found, err := x.Search(context.WithoutCancel(ctx), rag.Query{Text: "common", Kind: "function", Limit: 100, MaxTokens: 50_000})
@@ -344,7 +346,7 @@ func TestReadersDuringUpdates(t *testing.T) {
 			failures <- nil
 		}()
 	}
-	writer := open(t, dir, root)
+	writer := openWith(t, dir, root, nil)
 	for v := range 6 {
 		writePackage(t, root, 20, "open", v)
 		update(t, writer, rag.Options{})

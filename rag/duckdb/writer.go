@@ -40,7 +40,7 @@ func (w *writer) begin(ctx context.Context, rebuild bool) (*rag.Base, error) {
 	}
 	w.fresh = rebuild || w.published == 0
 	w.store.removeOld(w.published)
-	base := &rag.Base{Lexical: w.lexical}
+	base := &rag.Base{Lexical: w.lexical, Embedded: w.embedded}
 	if err := w.resume(ctx, rebuild); err != nil {
 		return nil, err
 	}
@@ -166,6 +166,25 @@ func (w *writer) lexical(ctx context.Context) (terms []byte, err error) {
 	return terms, err
 }
 
+// embedded returns the keys of the vectors that the update starts with.
+func (w *writer) embedded(ctx context.Context) (keys map[rag.VectorKey]bool, err error) {
+	switch {
+	case w.db != nil:
+		keys, err = w.db.vectorKeys(ctx)
+	case w.fresh:
+		keys = map[rag.VectorKey]bool{}
+	default:
+		err = w.withPublished(ctx, func(db *database) error {
+			keys, err = db.vectorKeys(ctx)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the vectors in %s: %w", w.store.dir, err)
+	}
+	return keys, nil
+}
+
 // build opens the building file: a copy of the published generation, or an empty one.
 func (w *writer) build(ctx context.Context) (err error) {
 	path := w.store.path(buildingName)
@@ -233,9 +252,16 @@ func (w *writer) commit(ctx context.Context, b rag.Batch) error {
 		})); err != nil {
 			return err
 		}
-		return w.db.appendRows("", "chunks", rowsOf(b.Chunks, func(c rag.Chunk) []driver.Value {
-			return []driver.Value{c.ID, c.Kind, c.Name, int32(c.StartLine), int32(c.EndLine), c.Header, c.Text}
-		}))
+		if err := w.db.appendRows("", "chunks", rowsOf(b.Chunks, func(c rag.Chunk) []driver.Value {
+			var key driver.Value
+			if c.Key != (rag.VectorKey{}) {
+				key = c.Key[:]
+			}
+			return []driver.Value{c.ID, c.Kind, c.Name, int32(c.StartLine), int32(c.EndLine), c.Header, c.Text, key}
+		})); err != nil {
+			return err
+		}
+		return w.db.appendVectors(b.Vectors, w.manifest.Dimension)
 	})
 	if err != nil {
 		return err
@@ -309,6 +335,9 @@ func (w *writer) publish(ctx context.Context, lexical []byte) error {
 	next := max(w.published+1, uint64(time.Now().UnixNano()))
 	err := w.transaction(ctx, func() error {
 		if err := w.db.setTerms(ctx, lexical); err != nil {
+			return err
+		}
+		if err := w.db.dropVectors(ctx); err != nil {
 			return err
 		}
 		return w.db.setMeta(ctx, meta{manifest: w.manifest, state: stateComplete, generation: next, base: w.base()})
