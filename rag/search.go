@@ -17,6 +17,7 @@ const (
 	DefaultLimit     = 10
 	MaxLimit         = 100
 	DefaultMaxTokens = 4000
+	MinMaxTokens     = 100
 	MaxMaxTokens     = 50_000
 )
 
@@ -225,8 +226,8 @@ func (q *Query) check() error {
 		return &QueryError{"query", "must not be empty"}
 	case q.Limit < 0 || q.Limit > MaxLimit:
 		return &QueryError{"limit", fmt.Sprintf("must be between 1 and %d", MaxLimit)}
-	case q.MaxTokens < 100 || q.MaxTokens > MaxMaxTokens:
-		return &QueryError{"max_tokens", fmt.Sprintf("must be between 100 and %d", MaxMaxTokens)}
+	case q.MaxTokens < MinMaxTokens || q.MaxTokens > MaxMaxTokens:
+		return &QueryError{"max_tokens", fmt.Sprintf("must be between %d and %d", MinMaxTokens, MaxMaxTokens)}
 	case q.Kind != "" && !slices.Contains(Kinds(), q.Kind):
 		return &QueryError{"kind", "must be one of " + strings.Join(Kinds(), ", ")}
 	}

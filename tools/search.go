@@ -117,7 +117,8 @@ func (t *Search) Arguments() []Argument {
 			Usage: "most results",
 		},
 		{
-			Name: "max_tokens", Type: "integer", Default: strconv.Itoa(rag.DefaultMaxTokens), Min: bound(100), Max: bound(rag.MaxMaxTokens),
+			Name: "max_tokens", Type: "integer", Default: strconv.Itoa(rag.DefaultMaxTokens),
+			Min: bound(rag.MinMaxTokens), Max: bound(rag.MaxMaxTokens),
 			Usage: "most tokens of code in the answer, about",
 		},
 	}

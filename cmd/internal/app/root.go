@@ -7,9 +7,11 @@ import (
 	"github.com/fault-project/fault/cmd/internal/cli/agent"
 	"github.com/fault-project/fault/cmd/internal/cli/ca"
 	"github.com/fault-project/fault/cmd/internal/cli/demo"
+	"github.com/fault-project/fault/cmd/internal/cli/index"
 	"github.com/fault-project/fault/cmd/internal/cli/lint"
 	"github.com/fault-project/fault/cmd/internal/cli/run"
 	"github.com/fault-project/fault/cmd/internal/cli/scenario"
+	"github.com/fault-project/fault/cmd/internal/cli/search"
 	"github.com/fault-project/fault/cmd/internal/cli/version"
 )
 
@@ -23,6 +25,8 @@ func newRoot(f *cli.Factory) *cobra.Command {
 		scenario.New(f),
 		lint.New(f, nil),
 		agent.New(f),
+		index.New(f, nil),
+		search.New(f, nil),
 		demo.New(f),
 		ca.New(f),
 		version.New(f),
