@@ -186,8 +186,8 @@ func encryption(protocol string) tcpproxy.Encryption {
 }
 
 // Run serves what Start bound, and begins the program. It blocks until ctx is done; then nothing new is accepted, what is open
-// may go on for Config.Drain and is closed after that, and Run returns nil. It returns an error when a listener fails. An engine
-// runs once.
+// may go on for Config.Drain, unless faults keep it from coming to its end, and is closed after that, and Run returns nil. It returns
+// an error when a listener fails. An engine runs once.
 func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -229,6 +229,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	e.follow(ctx)
 	cancel(nil)
+	defer e.releasing()()
 	e.serving.Lock() // until a change of the mappings that is under way has added what it adds to all
 	all.Wait()
 	e.serving.Unlock()
@@ -236,6 +237,27 @@ func (e *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// releasing ends what is blocked by faults, now and until stop: schedules stand still, so no hole ends any more, and to wait for what
+// cannot arrive would only make whoever ends the engine wait.
+func (e *Engine) releasing() (stop func()) {
+	const pause = 50 * time.Millisecond // new ones are requests on connections that are open
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		ticker := time.NewTicker(pause)
+		defer ticker.Stop()
+		for {
+			e.flows.release()
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() { close(done); <-over }
 }
 
 // SetMappings makes list the mappings: what is new is bound, what is no longer there is closed, what stays is not touched. On an

@@ -154,6 +154,27 @@ func (f *flows) disconnect(mapping string) int {
 	return len(cancels)
 }
 
+// release ends the flows that cannot come to their end under the faults as they are.
+func (f *flows) release() {
+	f.mu.Lock()
+	open := make([]*openFlow, 0, len(f.open))
+	for _, o := range f.open {
+		open = append(open, o)
+	}
+	f.mu.Unlock()
+	for _, o := range open {
+		if !o.faults.Blocked() {
+			continue
+		}
+		f.mu.Lock()
+		cancel := o.cancel
+		f.mu.Unlock()
+		if cancel != nil {
+			cancel()
+		}
+	}
+}
+
 // set makes faults act on flows as a says, on those that are open and on those to come. It must not be called concurrently with
 // itself.
 func (f *flows) set(a *assignment) {

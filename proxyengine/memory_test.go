@@ -1,6 +1,7 @@
 package proxyengine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -84,13 +85,15 @@ type world struct {
 	journal journal
 	conns   atomic.Int32 // of the upstream, ever
 	closed  atomic.Int32
+	stop    func()        // tells the engine to end
+	over    chan struct{} // closed when it has
 }
 
 // inBubble runs test in virtual time, with an engine that has cfg, the HTTP proxy "127.0.0.1:3180" and whatever mappings cfg has.
 func inBubble(t *testing.T, cfg Config, upstream http.HandlerFunc, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{net: newMemory()}
-		cfg.ProxyAddress, cfg.Sink, cfg.Drain = "127.0.0.1:3180", w.journal.sink, -1
+		w := &world{net: newMemory(), over: make(chan struct{})}
+		cfg.ProxyAddress, cfg.Sink, cfg.Drain = "127.0.0.1:3180", w.journal.sink, cmp.Or(cfg.Drain, -1)
 		e, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -109,8 +112,9 @@ func inBubble(t *testing.T, cfg Config, upstream http.HandlerFunc, test func(t *
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
+		w.stop = cancel
 		done := make(chan error, 1)
-		go func() { done <- e.Run(ctx) }()
+		go func() { done <- e.Run(ctx); close(w.over) }()
 		synctest.Wait()
 		test(t, w)
 		cancel()

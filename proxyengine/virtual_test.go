@@ -210,6 +210,49 @@ func TestConnectionOfALostAnswerIsNotShared(t *testing.T) {
 	}
 }
 
+// What a hole keeps from ending does not keep the engine from ending; what is only late is waited for.
+func TestHolesDoNotHoldUpTheEnd(t *testing.T) {
+	retransmit := hole(fault.Both, "")
+	retransmit.Heal = fault.HealRetransmit
+	for name, c := range map[string]struct {
+		spec fault.Spec
+		want time.Duration
+	}{
+		"lost answer":   {hole(fault.Ingress, ""), 0},
+		"lost request":  {hole(fault.Egress, ""), 0},
+		"gap for good":  {hole(fault.Both, "duration:500ms"), 0},
+		"withheld":      {retransmit, 0},
+		"late":          {latency(3000), 2 * time.Second},
+		"longer than 5": {latency(30_000), 5 * time.Second},
+	} {
+		m := mapping(t, "1001=up:80")
+		cfg := Config{Program: Program{Faults: []fault.Spec{c.spec}}, Mappings: []Mapping{m}, Drain: DefaultDrain}
+		inBubble(t, cfg, echoHandler, func(t *testing.T, w *world) {
+			for _, address := range []string{"127.0.0.1:1001", "127.0.0.1:3180", "tunnel"} {
+				tunnel := address == "tunnel"
+				if tunnel {
+					address = "127.0.0.1:3180"
+				}
+				conn := w.connect(t, address)
+				go func() { _, _ = io.Copy(io.Discard, conn); conn.Close() }()
+				go func() {
+					if tunnel {
+						io.WriteString(conn, "CONNECT up:80 HTTP/1.1\r\nHost: up\r\n\r\n")
+					}
+					io.WriteString(conn, "GET http://up:80/ HTTP/1.1\r\nHost: up\r\nConnection: close\r\n\r\n")
+				}()
+			}
+			time.Sleep(time.Second)
+			begin := time.Now()
+			w.stop()
+			<-w.over
+			if took := time.Since(begin).Round(500 * time.Millisecond); took != c.want {
+				t.Errorf("%s: the engine has ended after %s, want %s", name, took, c.want)
+			}
+		})
+	}
+}
+
 func TestApplyReachesBodiesInFlight(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		for range 10 {

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
@@ -83,12 +84,12 @@ type outage struct {
 	*effect
 	toll toll
 	kept []stream.Chunk
-	over bool
+	over atomic.Bool
 }
 
 // Push keeps c until the end of the outage.
 func (s *outage) Push(c stream.Chunk, next func(stream.Chunk)) {
-	if s.over {
+	if s.over.Load() {
 		next(c)
 		return
 	}
@@ -102,8 +103,9 @@ func (s *outage) Flush(now time.Time, next func(stream.Chunk)) {
 		c.At = later(c.At, now)
 		next(c)
 	}
-	s.kept, s.over = nil, true
+	s.kept = nil
+	s.over.Store(true)
 }
 
 // Blocked is for [stream.Hole].
-func (s *outage) Blocked() bool { return !s.over }
+func (s *outage) Blocked() bool { return !s.over.Load() }

@@ -203,6 +203,19 @@ func (f *Flow) Severed(d stream.Dir) bool {
 	})
 }
 
+// Blocked says whether the flow cannot come to its end as long as the faults are what they are: a direction of it, or the way to its
+// upstream, is blocked.
+func (f *Flow) Blocked() bool {
+	for _, d := range []stream.Dir{stream.Up, stream.Down} {
+		for _, s := range f.Stages(d) {
+			if h, ok := s.(stream.Hole); ok && h.Blocked() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // hit decides, once for an activation, whether a fault applies to the flow. With f.mu held.
 func (f *Flow) hit(c *Chain, e *entry) bool {
 	p := e.Spec.Common().Probability

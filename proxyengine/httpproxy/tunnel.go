@@ -60,6 +60,7 @@ type passage struct {
 // carry connects to where the client wants to go and relays what both say.
 func (s *Server) carry(ctx context.Context, p passage) {
 	f := s.cfg.Begin(p.info)
+	ctx = f.Within(ctx)
 	var stats stream.Stats
 	defer func() { f.End(stats) }()
 

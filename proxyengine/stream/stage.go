@@ -84,7 +84,7 @@ type Waker interface {
 // A Hole is a stage that may let nothing through until somebody decides otherwise. A connection that one of its sides has closed
 // is not kept for that longer than [Options.Linger] allows.
 type Hole interface {
-	// Blocked says whether nothing goes on now.
+	// Blocked says whether nothing goes on now. Any goroutine may call it, at any time.
 	Blocked() bool
 }
 
