@@ -61,7 +61,12 @@ var rooms = []room{
 		reason: "rules see syntax trees, and nothing else",
 	},
 	{
-		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "github.com/marcboeker/go-duckdb/..."},
+		pkg: "llm", may: []string{"github.com/tmc/langchaingo/...", "google.golang.org/genai/...", "github.com/ollama/ollama/..."},
+		never: []string{"prompts", "tools", "rag"}, reason: "the only user of the providers' clients, which does not know what they are asked",
+	},
+	{pkg: "llm/llmtest", may: []string{"llm"}, never: []string{"tools"}, reason: "a fake of the providers, for whoever tests"},
+	{
+		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "llm", "prompts", "github.com/marcboeker/go-duckdb/..."},
 		reason: "an index does not know who asks, nor how it is stored",
 	},
 	{
@@ -106,7 +111,7 @@ var rooms = []room{
 		}, reason: "what a run did goes in, a report comes out",
 	},
 	{pkg: "cmd/internal/cli/...", may: []string{
-		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
+		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "llm", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},
@@ -117,6 +122,7 @@ var rooms = []room{
 // exclusive are modules that need a row's permission.
 var exclusive = []string{
 	"github.com/mark3labs/mcp-go", "github.com/spf13", "github.com/marcboeker/go-duckdb", "github.com/smacker/go-tree-sitter",
+	"github.com/tmc/langchaingo", "google.golang.org/genai", "github.com/ollama/ollama",
 }
 
 type listed struct {
