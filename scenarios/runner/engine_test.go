@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,23 +13,31 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/fault-project/fault/proxyengine/event"
 	"github.com/fault-project/fault/scenarios"
 )
 
 // The tests of this file run the real engine over loopback.
 
+// freePort returns a port that nothing listens on, below those that systems hand out by themselves: one of these may be another
+// process's a moment later.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 12000 + rand.IntN(18000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 // upstream answers everything.
@@ -155,37 +164,63 @@ func TestBlackholeTakesWhatIsInside(t *testing.T) {
 					target = application(t, fmt.Sprintf("http://127.0.0.1:%d/", port), true).URL
 					proxy = fmt.Sprintf("\n      proxy: {disable_http_proxies: true, proxies: [\"%d=%s\"]}", port, up.URL)
 				}
-				// The hole is from 1.8 to 2.2 s; calls start every half second, so that none starts near an edge.
-				results, err := New(Options{}).Run(t.Context(), parse(t, fmt.Sprintf(`
+				// The hole is from 1.8 to 4.8 s. When it really began and ended is what the engine says.
+				var changes []change
+				events := func(e event.Event) {
+					if c, ok := e.(event.FaultsChanged); ok {
+						changes = append(changes, change{before: c.At, after: time.Now(), hole: len(c.Active) > 0})
+					}
+				}
+				results, err := New(Options{Events: events}).Run(t.Context(), parse(t, fmt.Sprintf(`
 title: Hole
 items:
-  - call: {method: GET, url: "%s/", timeout: 400}
+  - call: {method: GET, url: "%s/", timeout: %d}
     context:
-      faults: [{type: blackhole, direction: %s, period: "start:45%%,duration:10%%"}]
-      strategy: {mode: load, duration: 4s, clients: 1, rps: 2}%s
-`, target, direction, proxy)))
+      faults: [{type: blackhole, direction: %s, period: "start:30%%,duration:50%%"}]
+      strategy: {mode: load, duration: 6s, clients: 1, rps: 2}%s
+`, target, patience, direction, proxy)))
 				if err != nil {
 					t.Fatal(err)
 				}
 				item := only(t, results)
-				if len(item.Results) != 8 {
-					t.Fatalf("%d calls, want 8", len(item.Results))
+				if len(item.Results) != 12 {
+					t.Fatalf("%d calls, want 12", len(item.Results))
 				}
+				begin := slices.IndexFunc(changes, func(c change) bool { return c.hole })
+				if begin < 0 || begin+1 == len(changes) {
+					t.Fatalf("the hole does not begin and end: %+v", changes)
+				}
+				begins, ends := changes[begin], changes[begin+1]
+				lost := 0
 				for i, c := range item.Results {
-					inside := i == 4
-					if c.Metrics.TimedOut != inside || c.Metrics.Errored != inside {
-						t.Errorf("call %d: timed out %v, errored %v, want %v; errors %v", i, c.Metrics.TimedOut, c.Metrics.Errored, inside, c.Errors)
+					from := time.UnixMicro(c.Start)
+					to := time.UnixMicro(c.IntendedStart).Add(time.Duration((c.Metrics.TotalTime + 1) * float64(time.Millisecond)))
+					if c.Metrics.Errored != c.Metrics.TimedOut {
+						t.Errorf("call %d: errors %v, want none or a timeout", i, c.Errors)
 					}
-					if inside {
-						checkTime(t, "a call that ends by its timeout", c.Metrics.TotalTime, 400)
+					switch inside := from.After(begins.after) && to.Before(ends.before); {
+					case c.Metrics.TimedOut:
+						lost++
+						checkTime(t, "a call that ends by its timeout", c.Metrics.TotalTime, patience)
+						if from.After(ends.after) || to.Before(begins.before) || exact && len(c.Metrics.Faults) == 0 {
+							t.Errorf("call %d, from %v to %v, is lost; the hole: %v to %v; faults %+v", i, from, to, begins, ends, c.Metrics.Faults)
+						}
+					case inside || len(c.Metrics.Faults) > 0:
+						t.Errorf("call %d, from %v to %v, is answered; the hole: %v to %v; faults %+v", i, from, to, begins, ends, c.Metrics.Faults)
 					}
-					if !inside && len(c.Metrics.Faults) > 0 || inside && exact && len(c.Metrics.Faults) == 0 {
-						t.Errorf("call %d: faults %+v", i, c.Metrics.Faults)
-					}
+				}
+				if lost == 0 || exact && lost != 6 {
+					t.Errorf("%d calls were lost, want the 6 that begin inside", lost)
 				}
 			})
 		}
 	}
+}
+
+// change is a change of what faults are active: it came between two times.
+type change struct {
+	before, after time.Time
+	hole          bool
 }
 
 // TestItemsKeepConnections has an application with one connection to a mapping that two items share.
@@ -325,14 +360,26 @@ func TestCanceledRunEndsSoon(t *testing.T) {
 	app := application(t, fmt.Sprintf("http://127.0.0.1:%d/", port), true)
 	ctx, cancel := context.WithCancel(t.Context())
 	canceled := make(chan time.Time, 1)
-	o := Options{Progress: func(p Progress) {
-		if p.Phase == Calling && p.Done == 0 {
-			time.AfterFunc(2*time.Second, func() { // calls were answered, and others hang in the hole
-				canceled <- time.Now()
-				cancel()
-			})
-		}
-	}}
+	var answered, lost sync.Once // calls were answered, and others hang in the hole
+	both := make(chan struct{}, 2)
+	o := Options{
+		Progress: func(p Progress) {
+			if p.Phase == Calling && p.Done > p.Errors {
+				answered.Do(func() { both <- struct{}{} })
+			}
+		},
+		Events: func(e event.Event) {
+			if a, ok := e.(event.Applied); ok && a.Fault == "blackhole" {
+				lost.Do(func() { both <- struct{}{} })
+			}
+		},
+	}
+	go func() {
+		<-both
+		<-both
+		canceled <- time.Now()
+		cancel()
+	}()
 	results, err := New(o).Run(ctx, parse(t, fmt.Sprintf(`
 title: Canceled
 items:

@@ -8,4 +8,5 @@ import "time"
 const (
 	exact     = true
 	endsAfter = time.Second
+	patience  = 400 // ms, of calls that are lost
 )

@@ -8,5 +8,6 @@ import "time"
 // on virtual time.
 const (
 	exact     = false
-	endsAfter = 5 * time.Second
+	endsAfter = 10 * time.Second
+	patience  = 3000 // ms, of calls that are lost
 )
