@@ -135,7 +135,7 @@ func TestInjectedResetsReachTheClient(t *testing.T) {
 					answering(rw, r)
 					rw.(http.Flusher).Flush()
 					select {
-					case <-time.After(10 * time.Second):
+					case <-time.After(time.Minute):
 					case <-r.Context().Done():
 					}
 				}
@@ -177,7 +177,7 @@ func TestResetDoesNotWait(t *testing.T) {
 						}
 					}
 					select {
-					case <-time.After(20 * time.Second):
+					case <-time.After(time.Minute):
 					case <-r.Context().Done():
 					}
 				}
@@ -194,7 +194,7 @@ func TestResetDoesNotWait(t *testing.T) {
 				if _, err := io.Copy(io.Discard, conn); !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("the client sees %v, want a reset", err)
 				}
-				if took := time.Since(begin); took > 10*time.Second {
+				if took := time.Since(begin); took > 20*time.Second { // a connection that lingers takes 30
 					t.Errorf("after %s", took)
 				}
 			})

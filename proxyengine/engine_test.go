@@ -85,7 +85,7 @@ func start(t testing.TB, cfg Config) *Engine {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("Run does not return")
 		}
 	})
@@ -186,7 +186,7 @@ func TestEngineWaysIn(t *testing.T) {
 
 func eventually(t testing.TB, ok func() bool, what string) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if ok() {
 			return
 		}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -235,13 +237,23 @@ func TestNothingIsLeftOfAThousandConnections(t *testing.T) {
 	eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines }, "as many goroutines as before")
 }
 
-func TestRefusedUpstreamResetsARawConnection(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// unused is an address that nothing listens on, with a port below those that systems hand out by themselves: one of these may be
+// another process's a moment later.
+func unused(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12000+mathrand.IntN(18000)))
+		if err == nil {
+			ln.Close()
+			return ln.Addr().String()
+		}
 	}
-	nowhere := ln.Addr().String()
-	ln.Close()
+	t.Fatal("no free port")
+	return ""
+}
+
+func TestRefusedUpstreamResetsARawConnection(t *testing.T) {
+	nowhere := unused(t)
 	m := mapping(t, "0="+nowhere)
 	var j journal
 	e := start(t, Config{Mappings: []Mapping{m}, Sink: j.sink})
@@ -291,11 +303,7 @@ func TestLoopsAreRefused(t *testing.T) {
 	}
 
 	// Two mappings that lead to each other, and one that leads to the HTTP proxy.
-	a, _ := net.Listen("tcp", "127.0.0.1:0")
-	b, _ := net.Listen("tcp", "127.0.0.1:0")
-	first, second := a.Addr().String(), b.Addr().String()
-	a.Close()
-	b.Close()
+	first, second := unused(t), unused(t)
 	back := mapping(t, "0=http://"+e.ProxyAddr().String())
 	if err := e.SetMappings(t.Context(), []Mapping{mapping(t, first+"="+second), mapping(t, second+"="+first), back}); err != nil {
 		t.Fatal(err)
@@ -325,13 +333,15 @@ func TestLoopsAreRefused(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	reached, release := make(chan struct{}, 2), make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(300 * time.Millisecond)
+		reached <- struct{}{}
+		<-release
 		io.WriteString(w, "done")
 	}))
 	defer srv.Close()
 	m := mapping(t, "0="+srv.Listener.Addr().String())
-	e, err := New(Config{ProxyAddress: "127.0.0.1:0", Mappings: []Mapping{m}, Drain: 10 * time.Second})
+	e, err := New(Config{ProxyAddress: "127.0.0.1:0", Mappings: []Mapping{m}, Drain: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,13 +360,19 @@ func TestDrain(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	<-reached
+	<-reached
 	cancel()
+	eventually(t, func() bool {
+		c, err := net.Dial("tcp", e.ProxyAddr().String())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	}, "an engine that accepts no connections")
+	close(release)
 	calls.Wait()
 	if err := <-ended; err != nil {
 		t.Error(err)
-	}
-	if _, err := net.Dial("tcp", e.ProxyAddr().String()); err == nil {
-		t.Error("the engine still accepts connections")
 	}
 }

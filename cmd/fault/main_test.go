@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +128,7 @@ func fetch() {
 		transport.Proxy = http.ProxyURL(address) // unlike the environment's, this one serves loopback, too
 	}
 	began := time.Now()
-	response, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get(os.Args[1])
+	response, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get(os.Args[1])
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -186,7 +188,7 @@ func TestScripts(t *testing.T) {
 
 // await waits until something listens on an address: await 127.0.0.1:1234.
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		conn, err := net.DialTimeout("tcp", args[0], time.Second)
 		if err == nil {
@@ -217,13 +219,17 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// freeAddress is an address that nothing listens on, with a port below those that systems hand out by themselves: one of these may
+// be another process's a moment later.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(12000+rand.IntN(18000)))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // expand replaces $VARIABLES in files: expand scenario.yaml.

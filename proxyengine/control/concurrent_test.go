@@ -56,7 +56,7 @@ func chat(t *testing.T, conn net.Conn, who int, stop <-chan struct{}) {
 		default:
 		}
 		line := fmt.Sprintf("%d %d %s\n", who, n, strings.Repeat("x", n%500))
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		if _, err := io.WriteString(conn, line); err != nil {
 			t.Error(err)
 			return

@@ -70,7 +70,7 @@ func runs(t testing.TB, run func(context.Context) error) {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("Run does not return")
 		}
 	})
@@ -164,7 +164,7 @@ func dial(t testing.TB, address string) net.Conn {
 func round(t testing.TB, conn net.Conn) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	_ = conn.SetDeadline(begin.Add(10 * time.Second))
+	_ = conn.SetDeadline(begin.Add(time.Minute))
 	if _, err := io.WriteString(conn, "ping\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func round(t testing.TB, conn net.Conn) time.Duration {
 // ends checks that a connection ends, with what is read before, within a time that only a defect uses up.
 func ends(t testing.TB, conn net.Conn) (string, error) {
 	t.Helper()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	data, err := io.ReadAll(conn)
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		t.Fatalf("the connection does not end; read %q", data)
@@ -197,7 +197,7 @@ func refused(t testing.TB, address string) {
 
 func eventually(t testing.TB, ok func() bool, what string) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if ok() {
 			return
 		}

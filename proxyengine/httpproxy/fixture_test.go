@@ -47,7 +47,7 @@ func (f *fixture) sink(e event.Event) {
 
 func (f *fixture) completed(t *testing.T, n int) []event.Completed {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		var out []event.Completed
 		f.mu.Lock()
 		for _, e := range f.events {
