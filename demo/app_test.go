@@ -17,12 +17,17 @@ import (
 	"time"
 )
 
-// start runs an application on a free port until the test ends.
-func start(t *testing.T, o Options) *App {
-	t.Helper()
+// withoutProxy takes away the proxy of the environment, which the application uses for what it calls.
+func withoutProxy(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"} {
 		t.Setenv(name, "")
 	}
+}
+
+// start runs an application on a free port until the test ends.
+func start(t *testing.T, o Options) *App {
+	t.Helper()
+	withoutProxy(t)
 	app, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +256,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // TestServeWaitsForRequests: a request under way when the application is told to stop still gets its answer.
 func TestServeWaitsForRequests(t *testing.T) {
+	withoutProxy(t)
 	entered, release := make(chan struct{}), make(chan struct{})
 	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-release }))
 	defer upstream.Close()
