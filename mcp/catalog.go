@@ -44,7 +44,7 @@ func indexTool(t *tools.Index) tool {
 		name:  "fault_index_source_code",
 		title: "Index source code",
 		description: "Index the source code of a folder, so that fault_search_code can search it. Only what has changed since the last " +
-			"time is read. Stays on this machine unless an embedding model was chosen. Returns done.",
+			"time is read. Stays on this machine unless a provider's embedding model is configured. Returns done.",
 		hints:      hints{idempotent: true},
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),

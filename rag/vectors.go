@@ -6,6 +6,9 @@ import (
 	"fmt"
 )
 
+// EmbeddingMessage begins the messages of progress that are not the path of a file.
+const EmbeddingMessage = "embedding "
+
 // want notes that a chunk needs a vector.
 func (u *update) want(c *Chunk) {
 	if u.embedded[c.Key] {
@@ -26,7 +29,7 @@ func (u *update) embed(ctx context.Context) error {
 		return nil
 	}
 	if !u.options.DryRun {
-		u.progress(fmt.Sprintf("embedding %d pieces of code with %s, about %d tokens so far",
+		u.progress(fmt.Sprintf(EmbeddingMessage+"%d pieces of code with %s, about %d tokens so far",
 			len(u.toEmbed), u.embedder.Name(), u.summary.Tokens))
 		vectors, err := embedAll(ctx, u.embedder, u.dimension, u.toEmbed)
 		if err != nil {

@@ -111,7 +111,7 @@ var rooms = []room{
 		}, reason: "what a run did goes in, a report comes out",
 	},
 	{pkg: "cmd/internal/cli/...", may: []string{
-		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "llm", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
+		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/cli/modelflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "llm", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/tools"
 )
@@ -18,13 +19,14 @@ type ToolOptions struct {
 	AllowTargets []string
 	ReadOnly     bool
 	Index        string
+	Models       *modelflags.Options
 
 	f *cli.Factory
 }
 
-// NewTool returns `fault agent tool`; runF, if not nil, replaces what it does.
-func NewTool(f *cli.Factory, runF cli.RunFunc[ToolOptions]) *cobra.Command {
-	o := &ToolOptions{f: f}
+// NewTool returns `fault agent tool`. The flags of models are those of the command above it. runF, if not nil, replaces what it does.
+func NewTool(f *cli.Factory, models *modelflags.Options, runF cli.RunFunc[ToolOptions]) *cobra.Command {
+	o := &ToolOptions{f: f, Models: models}
 	cmd := &cobra.Command{
 		Use:   "tool [flags]",
 		Short: "Serve tools to an editor over MCP, on standard input and output",

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/scenarios"
 )
@@ -20,7 +21,7 @@ func TestToolOptions(t *testing.T) {
 	var got *ToolOptions
 	parse := func(args string) *ToolOptions {
 		t.Helper()
-		cmd := NewTool(&cli.Factory{}, func(_ context.Context, o *ToolOptions) error {
+		cmd := NewTool(&cli.Factory{}, &modelflags.Options{}, func(_ context.Context, o *ToolOptions) error {
 			got = o
 			return nil
 		})
@@ -40,10 +41,10 @@ func TestToolOptions(t *testing.T) {
 		got.f = nil
 		return got
 	}
-	if got := parse(""); !reflect.DeepEqual(*got, ToolOptions{}) {
+	if got := parse(""); !reflect.DeepEqual(*got, ToolOptions{Models: &modelflags.Options{}}) {
 		t.Errorf("defaults %+v", *got)
 	}
-	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: "/i"}
+	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: "/i", Models: &modelflags.Options{}}
 	if got := parse("--allow-dir /a --allow-dir /b --allow-target x:1 --allow-target *.y --read-only --index /i"); !reflect.DeepEqual(*got, want) {
 		t.Errorf("flags %+v", *got)
 	}
@@ -57,7 +58,7 @@ func TestToolOptions(t *testing.T) {
 
 func offered(t *testing.T, o *ToolOptions) []string {
 	t.Helper()
-	o.f = &cli.Factory{Log: slog.New(slog.DiscardHandler)}
+	o.f, o.Models = &cli.Factory{Log: slog.New(slog.DiscardHandler)}, &modelflags.Options{}
 	list, err := o.tools()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func TestWrongSafetyOptionsAreUsageErrors(t *testing.T) {
 		"--allow-dir":    {AllowDirs: []string{"/no/such/folder"}},
 		"--allow-target": {AllowTargets: []string{"ftp://x"}},
 	} {
-		o.f = &cli.Factory{Log: slog.New(slog.DiscardHandler)}
+		o.f, o.Models = &cli.Factory{Log: slog.New(slog.DiscardHandler)}, &modelflags.Options{}
 		err := o.run(t.Context())
 		var e *cli.Error
 		if !errors.As(err, &e) || !e.Usage || !strings.Contains(err.Error(), name) {

@@ -22,7 +22,14 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 	if err != nil {
 		return offered, err
 	}
-	indexes := tools.NewIndexes(o.Index, duckdb.Open)
+	embedder, err := o.Models.Embedder(o.f.Getenv)
+	if err != nil {
+		return offered, err
+	}
+	if embedder != nil {
+		o.f.Log.Info("indexed code is given to an embedding model", "model", embedder.Name())
+	}
+	indexes := tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)
 	offered.Search = tools.NewSearch(files, indexes)
 	offered.List = tools.NewList(files)
 	offered.Extract = tools.NewExtract(files)

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
+	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/tools"
 )
@@ -29,6 +31,7 @@ type Options struct {
 	Rebuild bool
 	DryRun  bool
 	Format  string
+	Models  modelflags.Options
 
 	f *cli.Factory
 }
@@ -41,7 +44,7 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 		Short: "Index the source code of a directory, so that it can be searched",
 		Long: "Index the source code of a directory (the current one without DIR), so that `fault search` and an editor's agent find " +
 			"things in it. Later runs only read what has changed. Hidden, ignored, vendored, generated and large files are left out. " +
-			"No model is asked, and nothing leaves this machine.",
+			"Nothing leaves this machine unless an embedding model of a provider is configured; --dry-run says how much that would be.",
 		Example: "  fault index\n  fault index ~/src/shop --lang go\n  fault index --dry-run --format json",
 		Args:    cli.RangeArgs(0, 1, "one DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,12 +67,17 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	where := cli.FlagsOf(cmd, "Code Index Options")
 	where.String(&o.Index, "index", "FAULT_INDEX", "",
 		"keep the code index in `DIR`; without it one for each repository in the user's cache directory")
+	o.Models.Add(cli.FlagsOf(cmd, "Model Options"))
 	output := cli.FlagsOf(cmd, "Output Options")
 	output.String(&o.Format, "format", "FAULT_INDEX_FORMAT", "text", "print the result as `FORMAT`: text or json")
 	return cmd
 }
 
 func (o *Options) run(ctx context.Context) error {
+	embedder, err := o.Models.Embedder(o.f.Getenv)
+	if err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
@@ -84,7 +92,7 @@ func (o *Options) run(ctx context.Context) error {
 		in.Progress, done = o.progress()
 	}
 	began := time.Now()
-	out, err := tools.NewIndex(files, tools.NewIndexes(o.Index, duckdb.Open)).Run(ctx, in)
+	out, err := tools.NewIndex(files, tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)).Run(ctx, in)
 	done()
 	if err != nil {
 		return o.usage(err)
@@ -114,9 +122,13 @@ const progressEvery = 100 * time.Millisecond
 func (o *Options) progress() (show func(done, total float64, message string), end func()) {
 	var last time.Time
 	shown := false
-	show = func(done, total float64, _ string) {
-		if now := time.Now(); now.Sub(last) >= progressEvery {
+	show = func(done, total float64, message string) {
+		if now := time.Now(); now.Sub(last) >= progressEvery || strings.HasPrefix(message, rag.EmbeddingMessage) {
 			last, shown = now, true
+			if strings.HasPrefix(message, rag.EmbeddingMessage) {
+				fmt.Fprintf(o.f.Out, "\r\x1b[Kfile %.0f of %.0f: %s", done, total, message)
+				return
+			}
 			fmt.Fprintf(o.f.Out, "\r\x1b[Kreading file %.0f of %.0f", done, total)
 		}
 	}
@@ -152,6 +164,14 @@ func (o *Options) text(out *tools.IndexOut, took time.Duration) string {
 		for _, failure := range out.Failures {
 			fmt.Fprintf(&b, "    %s\n", failure)
 		}
+	}
+	if v := out.Vectors; v.Embedded+v.Reused > 0 {
+		verb := "embedded"
+		if o.DryRun {
+			verb = "to embed"
+		}
+		fmt.Fprintf(&b, "  %s with %s: %s, about %d tokens; %d had a vector already\n",
+			verb, v.Embedder, count(v.Embedded, "piece"), v.Tokens, v.Reused)
 	}
 	if !o.DryRun {
 		fmt.Fprintf(&b, "  kept in %s\n", out.Index)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/tools"
@@ -30,6 +31,7 @@ type Options struct {
 	Tokens int
 	Index  string
 	Format string
+	Models modelflags.Options
 
 	f *cli.Factory
 }
@@ -65,6 +67,7 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	what.String(&o.Kind, "kind", "FAULT_SEARCH_KIND", "", "only code of `KIND`: "+strings.Join(rag.Kinds(), ", "))
 	what.String(&o.Index, "index", "FAULT_INDEX", "",
 		"the code index is kept in `DIR`; without it in the user's cache directory")
+	o.Models.Add(cli.FlagsOf(cmd, "Model Options"))
 	output := cli.FlagsOf(cmd, "Output Options")
 	output.Int(&o.Limit, "limit", "FAULT_SEARCH_LIMIT", rag.DefaultLimit, "print at most `N` results")
 	output.Int(&o.Tokens, "tokens", "FAULT_SEARCH_TOKENS", rag.DefaultMaxTokens, "print about `N` tokens of code at most")
@@ -89,6 +92,10 @@ func (o *Options) check() error {
 }
 
 func (o *Options) run(ctx context.Context) error {
+	embedder, err := o.Models.Embedder(o.f.Getenv)
+	if err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
@@ -97,7 +104,7 @@ func (o *Options) run(ctx context.Context) error {
 	if err != nil {
 		return o.usage(err)
 	}
-	out, err := tools.NewSearch(files, tools.NewIndexes(o.Index, duckdb.Open)).Run(ctx, tools.SearchIn{
+	out, err := tools.NewSearch(files, tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)).Run(ctx, tools.SearchIn{
 		Query: o.Query, SourceDir: dir, Lang: o.Lang, Path: o.Path, Kind: o.Kind, Limit: o.Limit, MaxTokens: o.Tokens,
 	})
 	if err != nil {
