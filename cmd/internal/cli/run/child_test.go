@@ -62,7 +62,7 @@ func (r *running) exit() runreport.Exit {
 	select {
 	case e := <-r.ended:
 		return e
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("it does not end")
 		return runreport.Exit{}
 	}
@@ -92,7 +92,7 @@ func TestSignalsArePassedOn(t *testing.T) {
 // gone waits until a process has ended.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for range 2000 {
+	for range 12000 {
 		if err := syscall.Kill(pid, 0); err != nil {
 			return
 		}
@@ -134,7 +134,7 @@ func TestForeground(t *testing.T) {
 	if got, want := r.exit(), (runreport.Exit{Code: 6, Interrupted: true}); got != want {
 		t.Errorf("%+v", got)
 	}
-	r = start(t, &child{foreground: func() bool { return true }, timeout: 100 * time.Millisecond, grace: 100 * time.Millisecond}, "stubborn")
+	r = start(t, &child{foreground: func() bool { return true }, timeout: 3 * time.Second, grace: 100 * time.Millisecond}, "stubborn")
 	var pids []int
 	for range 2 {
 		pid, err := strconv.Atoi(strings.TrimPrefix(r.line(), "ready "))
@@ -154,7 +154,7 @@ func TestForeground(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	r := start(t, &child{timeout: 200 * time.Millisecond, grace: time.Minute}, "wait")
+	r := start(t, &child{timeout: 3 * time.Second, grace: time.Minute}, "wait")
 	if got, want := r.exit(), (runreport.Exit{Code: 124, TimedOut: true}); got != want {
 		t.Errorf("%+v", got)
 	}

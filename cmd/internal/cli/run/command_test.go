@@ -101,7 +101,7 @@ func fakeSuite(target, file string) int {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if response, err := (&http.Client{Transport: transport, Timeout: 300 * time.Millisecond}).Get(target); err != nil {
+		if response, err := (&http.Client{Transport: transport, Timeout: 1500 * time.Millisecond}).Get(target); err != nil {
 			code = 1
 			add("<testcase name='hasty'><failure message='too slow'/></testcase>")
 		} else {
@@ -218,7 +218,7 @@ func TestCommandThatIsNotThere(t *testing.T) {
 func TestBaselineAndRepeat(t *testing.T) {
 	dir := t.TempDir()
 	results, report := filepath.Join(dir, "out.xml"), filepath.Join(dir, "report.json")
-	code, _, said := runCommand(t, "--baseline --repeat 2 --with-latency --latency-mean 900 --latency-stddev 0 --junit "+results+" --report "+report,
+	code, _, said := runCommand(t, "--baseline --repeat 2 --with-latency --latency-mean 2500 --latency-stddev 0 --junit "+results+" --report "+report,
 		"suite", upstreamServer(t), results)
 	if code != 1 {
 		t.Errorf("exit code %d", code)
@@ -247,7 +247,7 @@ func TestBaselineAndRepeat(t *testing.T) {
 	if f := r.Tests.OnlyUnderFaults; len(f) != 1 || f[0].Test != "hasty" || !reflect.DeepEqual(f[0].Failed, []uint64{7, 8}) || f[0].Message != "too slow" {
 		t.Errorf("%+v", f)
 	}
-	if a := r.Runs[1].Applied; len(a) != 1 || a[0].Fault != "latency" || a[0].Delay == nil || a[0].Delay.Mean != 900 {
+	if a := r.Runs[1].Applied; len(a) != 1 || a[0].Fault != "latency" || a[0].Delay == nil || a[0].Delay.Mean != 2500 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -255,7 +255,7 @@ func TestBaselineAndRepeat(t *testing.T) {
 // A test without a timeout waits for ever for an upstream that is silent: the report says which one it was.
 func TestHang(t *testing.T) {
 	results := filepath.Join(t.TempDir(), "out.xml")
-	code, _, said := runCommand(t, "--baseline --with-blackhole --timeout 900ms --junit "+results, "suite", upstreamServer(t), results)
+	code, _, said := runCommand(t, "--baseline --with-blackhole --timeout 6s --junit "+results, "suite", upstreamServer(t), results)
 	if code != 124 {
 		t.Errorf("exit code %d", code)
 	}
