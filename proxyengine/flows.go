@@ -2,6 +2,7 @@ package proxyengine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"strings"
@@ -80,6 +81,9 @@ func (a *assignment) of(f *event.Flow) *fault.Chain {
 	return a.general
 }
 
+// errBlocked is how flows end that faults still kept from coming to their end when the engine was told to end.
+var errBlocked = errors.New("still blocked by a fault when the proxy ended")
+
 // flows is all that is open, and what may happen to each. Every flow has a [fault.Live] of its own, because what acts on it may
 // change while it is open: faults that no longer do leave it in the orderly way.
 type flows struct {
@@ -92,7 +96,7 @@ type flows struct {
 type openFlow struct {
 	live   *fault.Live
 	faults *fault.Flow
-	cancel context.CancelFunc // ends the flow; nil for one that nobody may end
+	cancel context.CancelCauseFunc // ends the flow; nil for one that nobody may end
 }
 
 func newFlows(s *selection) *flows {
@@ -118,7 +122,7 @@ func (f *flows) begin(info *event.Flow) (faults *fault.Flow, end func()) {
 		cancel := o.cancel
 		f.mu.Unlock()
 		if cancel != nil {
-			cancel()
+			cancel(nil)
 		}
 		o.faults.Close()
 	}
@@ -126,12 +130,12 @@ func (f *flows) begin(info *event.Flow) (faults *fault.Flow, end func()) {
 
 // within derives from ctx the context of a flow that has begun: it is done when the flow is to end, and when it has ended.
 func (f *flows) within(ctx context.Context, info *event.Flow) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	o, ok := f.open[info]
 	if !ok {
-		cancel()
+		cancel(nil)
 		return ctx
 	}
 	o.cancel = cancel
@@ -141,7 +145,7 @@ func (f *flows) within(ctx context.Context, info *event.Flow) context.Context {
 // disconnect ends the flows that came by a mapping, and says how many there were.
 func (f *flows) disconnect(mapping string) int {
 	f.mu.Lock()
-	var cancels []context.CancelFunc
+	var cancels []context.CancelCauseFunc
 	for info, o := range f.open {
 		if info.Mapping == mapping && o.cancel != nil {
 			cancels = append(cancels, o.cancel)
@@ -149,7 +153,7 @@ func (f *flows) disconnect(mapping string) int {
 	}
 	f.mu.Unlock()
 	for _, cancel := range cancels {
-		cancel()
+		cancel(nil)
 	}
 	return len(cancels)
 }
@@ -170,7 +174,7 @@ func (f *flows) release() {
 		cancel := o.cancel
 		f.mu.Unlock()
 		if cancel != nil {
-			cancel()
+			cancel(errBlocked)
 		}
 	}
 }

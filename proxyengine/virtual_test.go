@@ -2,6 +2,7 @@ package proxyengine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -248,6 +249,16 @@ func TestHolesDoNotHoldUpTheEnd(t *testing.T) {
 			<-w.over
 			if took := time.Since(begin).Round(500 * time.Millisecond); took != c.want {
 				t.Errorf("%s: the engine has ended after %s, want %s", name, took, c.want)
+			}
+			ended := of[event.Completed](&w.journal)
+			for _, got := range ended {
+				waited := name == "gap for good" && got.Flow.Kind != event.Exchange // for the hole to end, before it had lost anything
+				if c.want == 0 && !waited && !errors.Is(got.Err, errBlocked) {
+					t.Errorf("%s: the %s has ended with %v, want %v", name, got.Flow.Kind, got.Err, errBlocked)
+				}
+			}
+			if len(ended) != 3 {
+				t.Errorf("%s: %d have ended, want 3", name, len(ended))
 			}
 		})
 	}

@@ -374,10 +374,11 @@ func (s *Server) failed(_ http.ResponseWriter, out *http.Request, err error) {
 
 // abandon answers for an exchange that came to nothing, or ends its connection.
 func (x *exchange) abandon(err error) {
-	x.fail(err)
 	if x.ctx.Err() != nil {
+		x.fail(context.Cause(x.ctx))
 		panic(http.ErrAbortHandler) // the client has left, or everything ends: there is nobody to answer
 	}
+	x.fail(err)
 	if errors.Is(err, stream.ErrReset) || errors.Is(err, stream.ErrCut) {
 		panic(http.ErrAbortHandler) // end resets the client's connection, or the server closes it
 	}

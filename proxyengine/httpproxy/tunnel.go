@@ -78,6 +78,9 @@ func (s *Server) carry(ctx context.Context, p passage) {
 	}
 	if err != nil {
 		stats.Err = err
+		if ctx.Err() != nil {
+			stats.Err = context.Cause(ctx)
+		}
 		s.cfg.Logger.Debug("tunnel fails", "target", p.info.Target, "error", err)
 		if ctx.Err() != nil || p.established {
 			p.client.Close()

@@ -17,7 +17,7 @@ type Stats struct {
 	Up, Down int64
 	// FirstDown is when the first byte was written to the client; zero when none was.
 	FirstDown time.Time
-	// Err is what ended the relay early: the context's error, ErrReset, ErrCut, ErrLinger, or the first error of a connection. It
+	// Err is what ended the relay early: the context's cause, ErrReset, ErrCut, ErrLinger, or the first error of a connection. It
 	// is nil after an orderly end of both directions.
 	Err error
 }
@@ -83,7 +83,7 @@ func (r *Relay) Run(ctx context.Context) Stats {
 		if errors.Is(context.Cause(ctx), ErrReset) {
 			r.abort(ErrReset, true)
 		} else {
-			r.abort(ctx.Err(), false)
+			r.abort(context.Cause(ctx), false)
 		}
 	})
 	up := make(chan struct{})

@@ -149,6 +149,9 @@ func (s *Server) handle(ctx context.Context, listener string, client net.Conn) {
 	if err != nil {
 		s.cfg.Logger.Debug("connection ends", "mapping", s.cfg.Mapping, "client", f.Info().Client, "error", err)
 		stats.Err = err
+		if ctx.Err() != nil {
+			stats.Err = context.Cause(ctx)
+		}
 		Reset(client)
 		return
 	}
