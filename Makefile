@@ -67,6 +67,10 @@ bench: build $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) ## Measure against toxiprox
 	$(GO) build -o $(BIN)/bench ./proxyengine/bench
 	$(BIN)/bench -fault $(BIN)/fault -toxiproxy $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) $(BENCH)
 
+.PHONY: lint-sample
+lint-sample: ## Draw findings of fault lint in public packages, and plant faults that its rules must find
+	$(GO) run ./tools/lintsample
+
 .PHONY: soak
 soak: ## Run the engine for SOAK (10m) under 5,000 connections while faults come and go
 	$(GO) build -o $(BIN)/soak ./proxyengine/soak

@@ -8,7 +8,8 @@ import (
 )
 
 // readers are functions that take something to read from, and do not close it.
-const readers = `^(io\.|ioutil\.|json\.|bufio\.|xml\.|gob\.|csv\.|yaml\.|fmt\.|log\.|len$|print|str$|repr$|int$|console\.|JSON\.)`
+const readers = `^(io\.|ioutil\.|json\.|bufio\.|binary\.|xml\.|gob\.|csv\.|yaml\.|fmt\.|log\.|len$|print|str$|repr$|int$|console\.|` +
+	`JSON\.)|(^|\.)(Decode\w*|Copy\w*|Read(All|Full|From|At)|Unmarshal\w*|Encode\w*|Parse\w*|Write\w+|Fprint\w*|Execute(Template)?)$`
 
 // memberTypes are the nodes in which a dot stands.
 var memberTypes = []string{"selector_expression", "attribute", "member_expression", "field_access"}
@@ -67,7 +68,7 @@ func (m *match) handedOn(n *treesitter.Node) bool {
 			if function == "" {
 				return true
 			}
-			return !m.matches(readers, function)
+			return !m.matches(readers, function) || strings.Contains(function, ".New") && m.returned(p.Parent)
 		case "return_statement", "yield", "send_statement", "composite_literal", "literal_value", "pair", "array", "list", "dictionary",
 			"object", "with_item", "await", "list_comprehension", "delete_statement", "global_statement", "nonlocal_statement",
 			"assignment_pattern", "as_pattern", "with_clause", "resource", "yield_expression", "keyed_element", "raise_statement", "set":
@@ -75,8 +76,10 @@ func (m *match) handedOn(n *treesitter.Node) bool {
 		case "assignment", "assignment_statement", "short_var_declaration", "assignment_expression", "variable_declarator", "var_spec":
 			// On the right it is given away. On the left it is set again: then it is not known which value is meant.
 			return child.Field == "right" || child.Field == "value" || p.Type == "assignment" || p.Type == "assignment_statement"
+		case "as_pattern_target":
+			return false // the name gets another value
 		case "binary_expression", "comparison_operator", "boolean_operator", "unary_expression", "not_operator", "parenthesized_expression",
-			"expression_list", "keyword_argument", "tuple", "as_pattern_target", "literal_element", "spread_element",
+			"expression_list", "keyword_argument", "tuple", "literal_element", "spread_element",
 			"conditional_expression",
 			"ternary_expression", "expression_statement", "list_splat":
 			if strings.HasPrefix(p.Type, "binary") || strings.HasPrefix(p.Type, "comparison") || p.Type == "not_operator" {
@@ -87,6 +90,11 @@ func (m *match) handedOn(n *treesitter.Node) bool {
 		}
 	}
 	return false
+}
+
+// returned reports whether a call's own result, and not what is made of it, is returned.
+func (m *match) returned(call *treesitter.Node) bool {
+	return call.Parent != nil && !slices.Contains(memberTypes, call.Parent.Type) && m.around(call, []string{"return_statement"}) != nil
 }
 
 // callee returns the text of the function that a list of arguments belongs to.

@@ -205,10 +205,14 @@ func IsTest(file string) bool {
 		case "test", "tests", "testing", "__tests__", "testdata", "spec", "e2e", "__mocks__", "testutil", "testutils":
 			return true
 		}
+		if strings.HasSuffix(dir, "test") && dir != "latest" {
+			return true // as in httptest
+		}
 	}
 	base := path.Base(file)
 	stem := strings.TrimSuffix(base, path.Ext(base))
 	return strings.HasPrefix(base, "test_") || strings.HasSuffix(stem, "_test") || strings.HasSuffix(stem, ".test") ||
+		strings.HasSuffix(stem, "-test") ||
 		strings.HasSuffix(stem, ".spec") || base == "conftest.py" ||
 		strings.HasSuffix(base, "test.java") || strings.HasSuffix(base, "tests.java")
 }

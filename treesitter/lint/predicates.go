@@ -92,6 +92,14 @@ var predicates = map[string]predicate{
 		}
 		return false
 	},
+	// (#leaves? @a): the block that the statement stands in ends by leaving the function or the loop.
+	"leaves?": func(_ *match, n *treesitter.Node, _ []string) bool {
+		if n.Parent == nil {
+			return false
+		}
+		all := n.Parent.NamedChildren()
+		return slices.Contains([]string{"return_statement", "break_statement"}, all[len(all)-1].Type)
+	},
 	// (#loop? @a): it runs again and again: in the body of a loop, in the same function.
 	"loop?": func(m *match, n *treesitter.Node, _ []string) bool { return m.loop(n) != nil },
 	// (#loop-text? @a "re"): the innermost loop around it matches.
@@ -260,10 +268,31 @@ func (m *match) argument(list *treesitter.Node, names []string) bool {
 	return found
 }
 
-// commentBeside reports whether a comment follows on the last line of a node, or stands between it and the next statement.
+// firstLines returns the lines above some nodes.
+func (m *match) firstLines(nodes ...*treesitter.Node) []int {
+	var out []int
+	for _, n := range nodes {
+		if first, _ := m.tree.Position(n.Start); first > 1 {
+			out = append(out, first-1)
+		}
+	}
+	return out
+}
+
+// commentBeside reports whether there is a comment on the last line of a node, or on the line above it or above its try statement.
 func (m *match) commentBeside(n *treesitter.Node) bool {
 	line, _ := m.tree.Position(max(n.Start, n.End-1))
 	text := m.tree.Line(line)
+	head := n
+	if n.Parent != nil && n.Parent.Type == "try_statement" {
+		head = n.Parent // what stands above the whole statement counts, too
+	}
+	for _, first := range m.firstLines(n, head) {
+		above := strings.TrimSpace(m.tree.Line(first))
+		if strings.HasPrefix(above, "#") || strings.HasPrefix(above, "//") || strings.HasSuffix(above, "*/") {
+			return true
+		}
+	}
 	for _, mark := range []string{"#", "//", "/*"} {
 		if strings.Contains(text, mark) {
 			return true

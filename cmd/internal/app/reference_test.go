@@ -233,7 +233,7 @@ func rulesPage(*testing.T) []byte {
 	var b bytes.Buffer
 	rules := lint.Rules()
 	summaries := lintcommand.Summaries(rules)
-	fmt.Fprintf(&b, "%s# Lint rules\n\n%d rules, which `fault lint` applies. "+
+	fmt.Fprintf(&b, "%s# Lint rules\n\n%d rules, which `fault lint` applies. [How well they do](../lint.md) is measured. "+
 		"A comment `fault:ignore RULE` on the line of a finding, or alone on the line above, waves it through.\n\n"+
 		"| rule | languages | |\n|---|---|---|\n", generated, len(summaries))
 	for _, s := range summaries {

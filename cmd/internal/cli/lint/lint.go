@@ -44,8 +44,9 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 		Short: "Find what makes code fail or slow down when the network does",
 		Long: "Find what makes code fail or slow down when the network does: calls without a timeout, errors that nobody sees, " +
 			"connections that are never closed. Reads Python, Go, TypeScript, JavaScript and Java; in folders, ignored and " +
-			"generated files and tests are left out. A comment `fault:ignore RULE` on the line, or alone on the line above, waves a finding through. No " +
-			"model is asked, and nothing leaves this machine. The exit code is 1 when there is a finding as bad as --fail-on.",
+			"generated files and tests are left out. A comment `fault:ignore RULE` on the line, or alone on the line above, " +
+			"waves a finding through. No model is asked, and nothing leaves this machine. " +
+			"The exit code is 1 when there is a finding as bad as --fail-on.",
 		Example: "  fault lint src/\n  fault lint --severity error --format sarif . > lint.sarif\n  fault lint --diff src/ | git apply",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Paths = args
