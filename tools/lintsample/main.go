@@ -77,7 +77,8 @@ func run(ctx context.Context, seed uint64, page, cache string) error {
 	}
 	head := fmt.Sprintf("# A sample of findings\n\n`make lint-sample` draws %d of the %d findings of `fault lint` in the packages below, "+
 		"with seed %d and at most %d of one rule in one language. Each was read in its place. Right is a finding whose message is "+
-		"true of the code and worth a change or a comment there. **%d of %d are right: %.0f %%.**\n\n", len(sample), len(all), seed, perRule, right, len(sample),
+		"true of the code and worth a change or a comment there. **%d of %d are right: %.0f %%.**\n\n",
+		len(sample), len(all), seed, perRule, right, len(sample),
 		100*float64(right)/float64(max(1, len(sample))))
 	head += packageTable() + "| | package | place | rule | code | verdict |\n|---|---|---|---|---|---|\n"
 	if err := os.WriteFile(page, []byte(head+rows.String()), 0o644); err != nil {
