@@ -3,6 +3,7 @@
 package lint
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,4 +55,22 @@ func TestRules(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A predicate that is not known would only show where a source gets as far as to it.
+func TestPredicatesAreKnown(t *testing.T) {
+	written := regexp.MustCompile(`\(#([\w-]+\?)`)
+	ids := map[string]bool{}
+	for _, rule := range Rules() {
+		ids[rule.ID] = true
+		for _, found := range written.FindAllStringSubmatch(rule.Query, -1) {
+			if predicates[strings.TrimPrefix(found[1], "not-")] == nil {
+				t.Errorf("%v %s: unknown predicate %s", rule.Languages, rule.ID, found[1])
+			}
+		}
+	}
+	if len(ids) < 20 {
+		t.Errorf("%d rules", len(ids))
+	}
+	t.Logf("%d rules", len(ids))
 }
