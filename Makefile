@@ -71,6 +71,20 @@ bench: build $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) ## Measure against toxiprox
 lint-sample: ## Draw findings of fault lint in public packages, and plant faults that its rules must find
 	$(GO) run ./tools/lintsample
 
+# Only wheels: nothing of a package is run. Without them the Python rows of bench-retrieval are left out.
+PYTHON_CORPUS := click==8.3.0 requests==2.32.5 jinja2==3.1.6
+
+.PHONY: bench-retrieval
+bench-retrieval: ## Measure how well code is found by its docstring (BENCH=-hard: with less to go by)
+	$(GO) build -o $(BIN)/bench-retrieval ./rag/bench
+	-pip download -q --no-deps --only-binary :all: -d $(TOOLS)/python $(PYTHON_CORPUS)
+	$(BIN)/bench-retrieval -python $(TOOLS)/python $(BENCH)
+
+.PHONY: bench-index
+bench-index: build ## Measure indexing and searching CORPUS (the Go standard library)
+	$(GO) build -o $(BIN)/bench-retrieval ./rag/bench
+	$(BIN)/bench-retrieval -fault $(BIN)/fault -index "$${CORPUS:-$$($(GO) env GOROOT)/src}"
+
 .PHONY: soak
 soak: ## Run the engine for SOAK (10m) under 5,000 connections while faults come and go
 	$(GO) build -o $(BIN)/soak ./proxyengine/soak

@@ -18,7 +18,7 @@ import (
 
 // ChunkerVersion changes whenever the same file would give other chunks or other search terms: an index made by another version
 // cannot be brought up to date file by file.
-const ChunkerVersion = 2
+const ChunkerVersion = 3
 
 // Errors that a caller may want to tell apart.
 var (

@@ -184,6 +184,9 @@ func (t *tokenizer) term(word string) string {
 	case lower[0] >= '0' && lower[0] <= '9':
 		term = lower
 	default:
+		if full, ok := abbreviations[lower]; ok {
+			lower = full
+		}
 		term = english.Stem(lower, false)
 	}
 	t.remember(word, term)

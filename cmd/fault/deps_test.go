@@ -69,6 +69,7 @@ var rooms = []room{
 		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "llm", "prompts", "github.com/marcboeker/go-duckdb/..."},
 		reason: "an index does not know who asks, nor how it is stored",
 	},
+	{pkg: "rag/bench", may: []string{"rag", "rag/duckdb", "treesitter"}, reason: "measures the index with and without the command line"},
 	{
 		pkg: "rag/duckdb", may: []string{"rag", "github.com/marcboeker/go-duckdb/..."}, never: []string{"tools"},
 		reason: "the only user of the driver",
