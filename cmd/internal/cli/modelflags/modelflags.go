@@ -14,6 +14,8 @@ import (
 const (
 	modelNone = "none"
 	modelHash = "hash"
+	// modelStatic is followed by the folder of a static model.
+	modelStatic = "static:"
 )
 
 // Options are what was chosen.
@@ -31,7 +33,8 @@ func (o *Options) Add(flags cli.Flags) {
 	flags.String(&o.Client, "llm-client", "FAULT_AGENT_CLIENT", "",
 		"ask the models of `PROVIDER`: "+strings.Join(llm.Providers(), ", ")+"; without it open-ai if OPENAI_API_KEY is set, else none")
 	flags.String(&o.EmbedModel, "llm-embed-model", "FAULT_AGENT_EMBED_MODEL", "",
-		"give the indexed code to the embedding model `NAME`; none keeps it on this machine, hash does too (built in, by letters); "+
+		"give the indexed code to the embedding model `NAME`; none keeps it on this machine, and so do hash (built in, by "+
+			"letters) and static:DIR (a Model2Vec folder); "+
 			"without it "+llm.DefaultEmbeddingModel(llm.OpenAI)+" of open-ai, "+llm.DefaultEmbeddingModel(llm.Gemini)+
 			" of gemini, none of others")
 	flags.Int(&o.EmbedDimension, "llm-embed-model-dim", "FAULT_AGENT_EMBED_MODEL_DIMENSION", 0,
@@ -53,6 +56,13 @@ func (o *Options) Embedder(getenv func(string) string) (rag.Embedder, error) {
 		return nil, nil
 	case modelHash:
 		return rag.Hash{}, nil
+	}
+	if dir, ok := strings.CutPrefix(o.EmbedModel, modelStatic); ok {
+		e, err := llm.NewStatic(dir)
+		if err != nil {
+			return nil, cli.Usagef("", "--llm-embed-model: %v", err)
+		}
+		return e, nil
 	}
 	if provider == "" {
 		if getenv(llm.KeyVariable(llm.OpenAI)) == "" {

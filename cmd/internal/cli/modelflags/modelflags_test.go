@@ -33,6 +33,7 @@ func TestWhichEmbedder(t *testing.T) {
 		{Options{Client: "open-router", EmbedModel: "x/embed"}, openRouter, "open-router:x/embed", ""},
 		{Options{Client: "ollama"}, openAI, "", ""},
 		{Options{Client: "ollama", EmbedModel: "mxbai-embed-large", EmbedDimension: 1024}, openAI, "ollama:mxbai-embed-large", ""},
+		{Options{EmbedModel: "static:/no/such/folder"}, openAI, "", "--llm-embed-model: a static model is a folder"},
 		{Options{Client: "olama"}, "", "", "there is no provider"},
 		{Options{EmbedDimension: -1}, "", "", "--llm-embed-model-dim"},
 	}
