@@ -137,8 +137,8 @@ func (x *Index) current(ctx context.Context) (*loaded, error) {
 	if s == nil {
 		return x.cache.loaded, nil
 	}
-	// The dimension is not asked for: the vector of the question shows it.
-	m := Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: x.Embedder(), Dimension: s.Manifest.Dimension}
+	// The words can be searched whatever the vectors are of; Search says when it cannot use these.
+	m := Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: s.Manifest.Embedder, Dimension: s.Manifest.Dimension}
 	if err := m.Check(s.Manifest, x.store.Location()); err != nil {
 		return nil, err
 	}
@@ -180,7 +180,10 @@ func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 	found := &Found{Files: l.snapshot.Files, Chunks: len(l.snapshot.Chunks), Results: []Result{}}
 	var similar []float32
 	weight := 0.0
-	if x.embedder != nil && len(l.snapshot.Vectors) > 0 {
+	switch indexed := l.snapshot.Manifest; {
+	case indexed.Embedder != x.Embedder():
+		found.Warning = fmt.Sprintf("searched by words only: the index has %s, and the embedding model now is %s", indexed.vectors(), x.Embedder())
+	case x.embedder != nil && len(l.snapshot.Vectors) > 0:
 		vector, err := embedQuery(ctx, x.embedder, l.snapshot.Manifest.Dimension, cutQuestion(q.Text))
 		switch {
 		case ctx.Err() != nil:
