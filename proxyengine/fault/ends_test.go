@@ -107,6 +107,43 @@ func TestLimitDataExactly(t *testing.T) {
 	}
 }
 
+// Whatever comes before the timer is served, or after it was and before the flow has noticed, does not pass.
+func TestNothingPassesAReset(t *testing.T) {
+	for name, c := range map[string]struct {
+		values map[string]any
+		wait   time.Duration
+	}{
+		"at once":         {map[string]any{}, 0},
+		"at once, served": {map[string]any{}, time.Nanosecond},
+		"late":            {map[string]any{"delay": 50}, 50 * time.Millisecond},
+		"after bytes":     {map[string]any{"after_bytes": 0}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for _, last := range []bool{false, true} {
+					if last && c.values["after_bytes"] != nil {
+						continue // an end is no byte
+					}
+					r := newRig(t, connection(1), made(t, KindReset, c.values))
+					r.flow.Stages(stream.Down) // begins
+					time.Sleep(c.wait)
+					chunk := stream.NewChunk(time.Now(), []byte("data"))
+					if last {
+						chunk = stream.NewEnd(time.Now(), stream.Fin)
+					}
+					if out := r.push(stream.Down, chunk); len(out) != 1 || out[0].End != stream.Rst {
+						t.Errorf("end %t: %+v passes", last, out)
+					}
+					if len(r.log.applied) != 1 {
+						t.Errorf("end %t: events %+v", last, r.log.applied)
+					}
+					r.flow.Close()
+				}
+			})
+		})
+	}
+}
+
 func TestSlowClose(t *testing.T) {
 	everywhere(t, KindSlowClose, map[string]any{"delay": 70_000}, func(t *testing.T, w *wire, d stream.Dir, touched bool) {
 		from, to := w.ends(d)

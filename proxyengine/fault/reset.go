@@ -46,11 +46,11 @@ func (r *Reset) Describe() string {
 
 func (r *Reset) newStage(e *effect) stream.Stage {
 	s := &breaker{effect: e, delay: milliseconds(r.Delay)}
-	if r.AfterBytes == nil {
-		s.arm()
-	} else {
+	if r.AfterBytes != nil {
 		s.counts, s.left = true, *r.AfterBytes
+		return s
 	}
+	s.arm()
 	return s
 }
 
@@ -63,18 +63,28 @@ type breaker struct {
 	counts bool
 	left   int // bytes that still pass
 
-	mu    sync.Mutex
-	timer *time.Timer // nil before the bytes have passed
-	over  bool        // reset, or the fault or the flow has ended
+	mu     sync.Mutex
+	timer  *time.Timer // nil before the bytes have passed
+	due    time.Time   // of the timer
+	struck bool        // it has reset the flow, of which nothing may pass any more
+	over   bool        // it has, or the fault or the flow has ended
 }
 
-// Push passes c on as far as the bytes go.
+// Push passes c on as far as the bytes go. Behind a reset nothing does, however long the flow takes to notice.
 func (s *breaker) Push(c stream.Chunk, next func(stream.Chunk)) {
+	at := c.At
+	if s.late() {
+		s.strike(at, c.Len())
+	}
+	if s.hasStruck() {
+		c.Release()
+		next(stream.NewEnd(at, stream.Rst))
+		return
+	}
 	if !s.counts || c.Len() == 0 {
 		next(c)
 		return
 	}
-	at := c.At
 	if s.delay > 0 {
 		if s.left -= c.Len(); s.left <= 0 {
 			s.counts = false
@@ -92,15 +102,28 @@ func (s *breaker) Push(c stream.Chunk, next func(stream.Chunk)) {
 		return
 	}
 	s.counts = false
-	if !s.end() { // the fault has left meanwhile
+	s.strike(at, rest.Len())
+	if !s.hasStruck() { // the fault has left meanwhile
 		if rest.Len() > 0 {
 			next(rest)
 		}
 		return
 	}
-	s.applied(at, amount{bytes: int64(rest.Len()), detail: "reset"})
 	rest.Release()
 	next(stream.NewEnd(at, stream.Rst))
+}
+
+// late says that the time has come, although the timer was not served yet.
+func (s *breaker) late() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.timer != nil && !time.Now().Before(s.due)
+}
+
+func (s *breaker) hasStruck() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.struck
 }
 
 // arm starts the time.
@@ -108,29 +131,37 @@ func (s *breaker) arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.over {
+		s.due = time.Now().Add(s.delay)
 		s.timer = time.AfterFunc(s.delay, s.fire)
 	}
 }
 
 func (s *breaker) fire() {
-	if s.end() {
-		s.applied(time.Now(), amount{detail: "reset"})
+	s.strike(time.Now(), 0)
+	if s.hasStruck() {
 		s.abort()
 	}
 }
 
-// end says that there is nothing more to do, and whether there was before.
-func (s *breaker) end() bool {
+// strike has the flow reset, unless it was or the fault has ended. It is reported before anybody can see it.
+func (s *breaker) strike(at time.Time, lost int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		return false
+		return
 	}
+	s.struck, s.over = true, true
+	s.applied(at, amount{bytes: int64(lost), detail: "reset"})
+}
+
+// end says that there is nothing more to do.
+func (s *breaker) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.over = true
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	return true
 }
 
 // leave is called when the fault has ended.
