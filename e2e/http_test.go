@@ -77,6 +77,8 @@ func TestHTTPVersions(t *testing.T) {
 			{"TCP mapping", "1.1", []string{"http://" + w.mappings[0]}},
 			{"TCP mapping, h2c", "2", []string{known, "http://" + w.mappings[0]}},
 			{"HTTP mapping", "1.1", []string{"http://" + w.mappings[1]}},
+			{"HTTP mapping, h2c", "2", []string{known, "http://" + w.mappings[1]}},
+			{"HTTPS mapping, h2c", "2", []string{known, "http://" + w.mappings[3]}},
 			{"TCP mapping, TLS, h2", "2", []string{"--cacert", secure.authority, "--http2", "https://" + w.mappings[2]}},
 			{"HTTPS mapping", "1.1", []string{"http://" + w.mappings[3]}},
 			{"IPv6 mapping", "1.1", []string{fmt.Sprintf("http://[::1]:%d", sixPorts[i])}},

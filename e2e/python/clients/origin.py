@@ -1,4 +1,4 @@
-"""An ASGI application for hypercorn: / says over which version of HTTP it was called, /bytes sends a megabyte, /sum answers the
+"""An ASGI application for hypercorn: / says over which version of HTTP it was called, /bytes sends a megabyte, /json a few values, /sum answers the
 SHA-256 of what it was sent, /events sends the time eight times, every 100 ms, and never ends."""
 
 import asyncio
@@ -26,8 +26,8 @@ async def app(scope, receive, send) -> None:
         headers = [(b"content-type", content_type), (b"x-path", scope["path"].encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
-    async def answer(content: bytes) -> None:
-        await head(b"application/octet-stream")
+    async def answer(content: bytes, content_type: bytes = b"application/octet-stream") -> None:
+        await head(content_type)
         await send({"type": "http.response.body", "body": content})
 
     match scope["path"]:
@@ -35,6 +35,8 @@ async def app(scope, receive, send) -> None:
             await answer(CONTENT)
         case "/sum":
             await answer(hashlib.sha256(await body()).hexdigest().encode())
+        case "/json":
+            await answer(b'{"items": [{"price": 12.5, "name": "a"}], "total": 12.5}', b"application/json")
         case "/events":
             await head(b"text/event-stream")
             for _ in range(EVENTS):

@@ -8,10 +8,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 import requests
+from conftest import fault
 from origin import CONTENT, EVENTS
 from peers import EXCHANGES, WAYS, Origin, Way, fault_run
 from peers import origin as start_origin
@@ -38,7 +40,7 @@ class Client:
                 self.session.proxies = {"http": way.proxy, "https": way.proxy}
         else:
             # HTTP/2 without TLS takes prior knowledge, which a proxy that is asked for http:// URLs cannot have.
-            known = kind == "httpx-h2" and way.url.startswith("http:") and not way.proxy and not way.exchanges
+            known = kind == "httpx-h2" and way.url.startswith("http:") and not way.proxy
             self.session = httpx.Client(
                 proxy=way.proxy, http2=kind == "httpx-h2", http1=not known, verify=ssl.create_default_context(cafile=authority),
                 trust_env=False, timeout=timeout,
@@ -70,8 +72,8 @@ class Client:
 
 
 def version(kind: str, name: str) -> str:
-    """The version of HTTP that the server has to see."""
-    return "2" if kind == "httpx-h2" and name in ("CONNECT", "tcp", "tcp-tls") else "1.1"
+    """The version of HTTP that the server has to see: what the client speaks. To proxies httpx speaks HTTP/1.1."""
+    return "2" if kind == "httpx-h2" and name != "forward" else "1.1"
 
 
 def steady(attempt: Callable[[], str | None]) -> None:
@@ -96,6 +98,23 @@ def quickest(client: Client, calls: int = 4) -> float:
         assert client.get().status_code == 200
         times.append(1000 * (time.perf_counter() - start))
     return min(times)
+
+
+def everywhere(call: Callable[[str, str], str | None]) -> None:
+    """Run a call with each client, each way, all at the same time; it returns what is wrong."""
+    combinations = list(itertools.product(CLIENTS, WAYS))
+    with ThreadPoolExecutor(max_workers=len(combinations)) as pool:
+        answers = pool.map(lambda c: (*c, call(*c)), combinations)
+    assert not [answer for answer in answers if answer[2]]
+
+
+def failure(client: Client, path: str = "/") -> Exception | None:
+    """What the client raises; None when it gets an answer."""
+    try:
+        client.get(path)
+    except (requests.RequestException, httpx.TransportError) as error:
+        return error
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -170,21 +189,14 @@ def test_events_come_one_by_one(origin: Origin, slow: dict[str, Way], kind: str,
 def test_blackhole_is_a_timeout(origin: Origin) -> None:
     with fault_run(origin, "--with-blackhole") as ways:
 
-        def call(kind: str, name: str) -> str:
-            want = requests.Timeout if kind == "requests" else httpx.TimeoutException
+        def call(kind: str, name: str) -> str | None:
             start = time.perf_counter()
-            try:
-                with Client(kind, ways[name], origin.authority, timeout=1) as client:
-                    return f"{kind}, {name}: {client.get().text}"
-            except want:
-                took = time.perf_counter() - start
-                return "" if took > 0.95 else f"{kind}, {name}: timed out after {took:.2f} s"
-            except Exception as error:  # noqa: BLE001: which one it was is the answer
-                return f"{kind}, {name}: {error!r}"
+            with Client(kind, ways[name], origin.authority, timeout=1) as client:
+                error = failure(client)
+            took = time.perf_counter() - start
+            return None if isinstance(error, requests.Timeout | httpx.TimeoutException) and took > 0.95 else f"{error!r} after {took:.2f} s"
 
-        with ThreadPoolExecutor(max_workers=18) as pool:
-            wrong = pool.map(call, *zip(*itertools.product(CLIENTS, WAYS), strict=True))
-            assert not list(filter(None, wrong))
+        everywhere(call)
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
@@ -204,6 +216,147 @@ def test_first_calls_fail(origin: Origin, kind: str, name: str) -> None:
         for failed in answers[2:4]:
             assert failed.json() == {"error": "later"} and failed.headers["Retry-After"] == "1" and "X-Path" not in failed.headers
         assert answers[4].headers["X-Path"] == "/orders"
+
+
+def is_reset(error: Exception | None) -> bool:
+    return any(text in repr(error) for text in ("Connection reset by peer", "ConnectionResetError", "StreamReset"))
+
+
+@pytest.mark.parametrize("moment", ["at once", "with the answer"])
+def test_resets_arrive_each_time(origin: Origin, moment: str) -> None:
+    """Twenty calls, twenty resets: nothing on the way repeats a call."""
+    flags = [] if moment == "at once" else ["--reset-after-bytes", 0]
+    with fault_run(origin, "--with-reset", *flags) as ways:
+
+        def call(kind: str, name: str) -> str | None:
+            errors = []
+            for _ in range(20):
+                with Client(kind, ways[name], origin.authority) as client:
+                    errors.append(failure(client))
+
+            def right(error: Exception | None) -> bool:
+                # A reset that is there before the request is written fails the write. These clients pass over that and look for an
+                # answer first; then the system has told them of the reset already, and says only that there is none.
+                return is_reset(error) or (moment == "at once" and "without" in str(error) and "response" in str(error))
+
+            wrong = [repr(error) for error in errors if not right(error)]
+            return f"{len(wrong)}: {wrong}" if wrong else None
+
+        everywhere(call)
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_resets_on_pooled_connections(origin: Origin, kind: str, name: str) -> None:
+    """Every other call of a session is reset, and that one only."""
+    with (
+        fault_run(origin, "--with-reset", "--reset-after-bytes", 0, "--reset-match", "/reset every:2") as ways,
+        Client(kind, ways[name], origin.authority) as session,
+    ):
+        errors = [failure(session, "/reset") for _ in range(20)]
+        assert [error is None for error in errors] == [True, False] * 10, errors
+        assert all(map(is_reset, errors[1::2])), errors
+
+
+def test_limited_data_is_an_incomplete_answer(origin: Origin) -> None:
+    with fault_run(origin, "--with-limit-data", "--limit-data-bytes", 100_000) as ways:
+
+        def call(kind: str, name: str) -> str | None:
+            with Client(kind, ways[name], origin.authority) as client:
+                error = failure(client, "/bytes")
+            wanted = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError, httpx.ReadError, httpx.RemoteProtocolError)
+            return None if isinstance(error, wanted) else repr(error)
+
+        everywhere(call)
+
+
+@pytest.mark.parametrize(
+    ("flags", "least"),
+    [
+        (["--with-packet-loss", "--packet-loss-rate", 0.1, "--packet-loss-direction", "both", "--seed", 7], 0.045),
+        (["--with-slicer", "--slicer-size", 20_000, "--slicer-delay", 10, "--slicer-variation", 5_000], 0.4),
+        (["--with-bandwidth", "--bandwidth-rate", 2, "--bandwidth-unit", "MBps"], 0.5),
+    ],
+)
+def test_slow_but_whole(origin: Origin, flags: list[object], least: float) -> None:
+    """A megabyte arrives later, and as it was sent."""
+    with fault_run(origin, *flags) as ways:
+
+        def call(kind: str, name: str) -> str | None:
+            with Client(kind, ways[name], origin.authority, timeout=60) as client:
+                start = time.perf_counter()
+                content = client.get("/bytes").content
+                took = time.perf_counter() - start
+                if client.request("POST", "/sum", data=CONTENT).text != hashlib.sha256(CONTENT).hexdigest():
+                    return "upload differs"
+            return None if content == CONTENT and took >= least else f"{len(content)} bytes in {took:.2f} s"
+
+        everywhere(call)
+
+
+def test_lost_for_good_is_a_timeout(origin: Origin) -> None:
+    with fault_run(origin, "--with-packet-loss", "--packet-loss-rate", 1, "--packet-loss-mode", "drop") as ways:
+
+        def call(kind: str, name: str) -> str | None:
+            with Client(kind, ways[name], origin.authority, timeout=1) as client:
+                error = failure(client)
+            return None if isinstance(error, requests.Timeout | httpx.TimeoutException) else repr(error)
+
+        everywhere(call)
+
+
+def test_refused_upstream(origin: Origin) -> None:
+    """HTTP clients get a 502 from the proxy; where it sees bytes only, the connection breaks."""
+    with fault_run(origin, "--with-connect", "--connect-refuse") as ways:
+
+        def call(kind: str, name: str) -> str | None:
+            with Client(kind, ways[name], origin.authority) as client:
+                try:
+                    answer = client.get()
+                except (requests.RequestException, httpx.TransportError) as error:
+                    if name == "CONNECT":
+                        return None if "502" in str(error) else repr(error)
+                    return None if name not in EXCHANGES else repr(error)
+            return None if name in EXCHANGES and answer.status_code == 502 else f"{answer.status_code} {answer.text}"
+
+        everywhere(call)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_spoiled_answers(origin: Origin, kind: str) -> None:
+    """Wrong data with a 200: a value of JSON is replaced, the length is right."""
+    with (
+        fault_run(origin, "--with-http-body", "--http-body-patch", "$.items[0].price=null", "--http-body-match", "/json") as ways,
+        Client(kind, ways["http"], origin.authority) as client,
+    ):
+        answer = client.get("/json")
+        assert answer.status_code == 200 and answer.json() == {"items": [{"price": None, "name": "a"}], "total": 12.5}
+        assert answer.headers.get("content-length", str(len(answer.content))) == str(len(answer.content))
+        assert client.get("/bytes").content == CONTENT
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ca") / "ca"
+    fault("ca", "init", "--ca-dir", folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_intercepted_https(origin: Origin, authority: Path, kind: str) -> None:
+    """Faults act on single exchanges inside of HTTPS, and the client's version of HTTP goes through."""
+    with fault_run(
+        origin, "--tls-intercept", "127.0.0.1", "--ca-dir", authority, "--with-http-response", "--http-response-status", 503,
+        "--http-response-match", "POST /orders first:2",
+    ) as ways:  # fmt: skip
+        with Client(kind, ways["CONNECT"], authority / "ca.pem") as client:
+            answers = [client.request(method, "/orders", data=b"x") for method in ("PUT", "POST", "POST", "POST")]
+            assert [a.status_code for a in answers] == [200, 503, 503, 200]
+            assert answers[3].text == f"POST {version(kind, 'CONNECT')}"
+            assert client.get("/bytes").content == CONTENT
+        with Client(kind, ways["CONNECT"], origin.authority) as distrustful:
+            error = failure(distrustful)
+            assert "CERTIFICATE_VERIFY_FAILED" in str(error), error
 
 
 @pytest.mark.parametrize("name", ["CONNECT", "tcp", "tcp-tls"])
