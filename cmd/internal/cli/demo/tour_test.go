@@ -217,9 +217,9 @@ func TestCommandFor(t *testing.T) {
 	}{
 		executable:                        {executable, true},
 		"/tmp/go-build123/b001/exe/fault": {"fault", false},
-		"/root/.cache/go-build/3f/" + hash + "-d/fault": {"fault", false},
-		"/ci/cache/3f/" + hash + "-d/fault":             {"fault", false},
-		"/home/me/go-builds/fault":                      {"/home/me/go-builds/fault", true},
+		"/home/me/.cache/go-build/3f/" + hash + "-d/fault": {"fault", false},
+		"/ci/cache/3f/" + hash + "-d/fault":                {"fault", false},
+		"/home/me/go-builds/fault":                         {"/home/me/go-builds/fault", true},
 	} {
 		if command, installed := commandFor(path); command != want.command || installed != want.installed {
 			t.Errorf("commandFor(%q) = %q, %t; want %q, %t", path, command, installed, want.command, want.installed)
