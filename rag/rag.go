@@ -88,8 +88,8 @@ func (m Manifest) Check(have Manifest, where string) error {
 		return fmt.Errorf("%w: the index in %s was made by another version of fault (chunks %d, now %d): "+
 			"index the directory again with rebuild", ErrMismatch, where, have.Chunker, m.Chunker)
 	}
-	return fmt.Errorf("%w: the index in %s has %s, not %s: use that embedding model (fault agent --llm-embed-model), or index the directory again "+
-		"with rebuild, or keep another index (--index)", ErrMismatch, where, have.vectors(), m.vectors())
+	return fmt.Errorf("%w: the index in %s has %s, not %s: use that embedding model (fault agent --llm-embed-model), or index the "+
+		"directory again with rebuild, or keep another index (--index)", ErrMismatch, where, have.vectors(), m.vectors())
 }
 
 // vectors says in words what vectors an index has.

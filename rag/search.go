@@ -182,7 +182,8 @@ func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 	weight := 0.0
 	switch indexed := l.snapshot.Manifest; {
 	case indexed.Embedder != x.Embedder():
-		found.Warning = fmt.Sprintf("searched by words only: the index has %s, and the embedding model now is %s", indexed.vectors(), x.Embedder())
+		found.Warning = fmt.Sprintf("searched by words only: the index has %s, and the embedding model now is %s",
+			indexed.vectors(), x.Embedder())
 	case x.embedder != nil && len(l.snapshot.Vectors) > 0:
 		vector, err := embedQuery(ctx, x.embedder, l.snapshot.Manifest.Dimension, cutQuestion(q.Text))
 		switch {

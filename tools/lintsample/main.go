@@ -76,7 +76,8 @@ func run(ctx context.Context, seed uint64, page, cache string) error {
 		fmt.Fprintf(&rows, "| %d | %s | %s:%d | %s | `%s` | %s |\n", i+1, f.pkg, f.Path, f.Line, f.Rule, cell(f.Snippet), v)
 	}
 	head := fmt.Sprintf("# A sample of findings\n\n`make lint-sample` draws %d of the %d findings of `fault lint` in the packages below, "+
-		"with seed %d and at most %d of one rule in one language. Most were read in their place, about 20 judged by the line and like cases already read. Right is a finding whose message is "+
+		"with seed %d and at most %d of one rule in one language. Most were read in their place, about 20 judged by the "+
+		"line and like cases already read. Right is a finding whose message is "+
 		"true of the code and worth a change or a comment there. **%d of %d are right: %.0f %%.**\n\n",
 		len(sample), len(all), seed, perRule, right, len(sample),
 		100*float64(right)/float64(max(1, len(sample))))
