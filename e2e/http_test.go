@@ -182,3 +182,36 @@ func TestBandwidthIsTheRate(t *testing.T) {
 		}
 	}
 }
+
+// TestCurlSeesResets: twenty calls each way, twenty resets.
+func TestCurlSeesResets(t *testing.T) {
+	peer(t, "curl")
+	t.Parallel()
+	plain, secure := newOrigin(t, "127.0.0.1:0", false), newOrigin(t, "127.0.0.1:0", true)
+	w := throughWith(t, []string{"SSL_CERT_FILE=" + secure.authority}, []string{plain.address, plain.url, secure.url},
+		"--with-reset", "--reset-after-bytes", "0")
+	const known = "--http2-prior-knowledge"
+	for name, args := range map[string][]string{
+		"forward":           {"-x", "http://" + w.proxy, plain.url},
+		"CONNECT":           {"-p", "-x", "http://" + w.proxy, plain.url},
+		"CONNECT, TLS, h2":  {"--cacert", secure.authority, "-x", "http://" + w.proxy, secure.url},
+		"TCP mapping":       {"http://" + w.mappings[0]},
+		"HTTP mapping":      {"http://" + w.mappings[1]},
+		"HTTP mapping, h2c": {known, "http://" + w.mappings[1]},
+		"HTTPS mapping":     {"http://" + w.mappings[2]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// CURLE_SSL_CONNECT_ERROR, CURLE_RECV_ERROR, and for HTTP/2 CURLE_HTTP2_STREAM.
+			want := map[string]int{"CONNECT, TLS, h2": 35, "HTTP mapping, h2c": 92}[name]
+			if want == 0 {
+				want = 56
+			}
+			for range 20 {
+				if got := curl(t, args...); got.exit != want || got.Code == 200 || got.body != "" {
+					t.Errorf("curl ended with %d (%s), status %d, body %q; want %d", got.exit, got.Error, got.Code, got.body, want)
+				}
+			}
+		})
+	}
+}

@@ -226,6 +226,39 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("after %s exit code %d: %s; want the timeout of the client", took, r.code, r.stderr)
 		}
 	})
+	t.Run("reset", func(t *testing.T) {
+		for name, flags := range map[string][]string{
+			"on connecting":       nil,
+			"in the first answer": {"--reset-after-bytes", "100"},
+			"during a query":      {"--reset-delay", "500"},
+		} {
+			w := through(t, target, append([]string{"--with-reset"}, flags...)...)
+			for range 5 {
+				r, _ := ask(t, w.mappings[0], plain, "select pg_sleep(3)")
+				if r.code != 2 || !connectionLost(r.stderr) {
+					t.Errorf("%s: exit code %d: %s; want a lost connection", name, r.code, r.stderr)
+				}
+			}
+		}
+		// The server is not hurt, and none of its sessions is left.
+		r, _ := ask(t, db.address, plain, "select pg_sleep(0.5)", "select count(*) from pg_stat_activity where backend_type = 'client backend' and state = 'idle'")
+		if r.code != 0 || r.stdout != "\n0\n" {
+			t.Errorf("afterwards exit code %d, %q %s; want no session", r.code, r.stdout, r.stderr)
+		}
+	})
+	t.Run("packet loss", func(t *testing.T) {
+		w := through(t, target, "--with-packet-loss", "--packet-loss-rate", "0.05", "--packet-loss-direction", "both", "--seed", "11")
+		const query = "select md5(string_agg(md5(i::text), '')) from generate_series(1, 20000) i"
+		rows := "select i, md5(i::text) from generate_series(1, 20000) i"
+		want, control := ask(t, db.address, plain, query, rows)
+		got, took := ask(t, w.mappings[0], plain, query, rows)
+		if got != want || got.code != 0 {
+			t.Errorf("%d bytes, exit code %d %s; want %d", len(got.stdout), got.code, got.stderr, len(want.stdout))
+		}
+		if took < control+40*time.Millisecond {
+			t.Errorf("%s with losses, %s without", took, control)
+		}
+	})
 	t.Run("blackhole that heals", func(t *testing.T) {
 		start := time.Now()
 		w := through(t, target, "--with-blackhole", "--blackhole-heal", "retransmit", "--blackhole-sched", "start:1s,duration:2s")

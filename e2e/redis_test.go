@@ -127,6 +127,15 @@ func TestRedis(t *testing.T) {
 			return between("ms until the message arrived", late, 380, 430)
 		})
 	})
+	t.Run("reset", func(t *testing.T) {
+		w := through(t, []string{address}, "--with-reset", "--reset-after-bytes", "0")
+		for range 10 {
+			r, _ := redisCLI(t, w.mappings[0], "PING\n")
+			if strings.Contains(r.stdout, "PONG") || !strings.Contains(r.stdout+r.stderr, "Connection reset by peer") {
+				t.Errorf("redis-cli ended with %d: %q %q; want a reset", r.code, r.stdout, r.stderr)
+			}
+		}
+	})
 	t.Run("benchmark", func(t *testing.T) {
 		w := through(t, []string{address})
 		host, port, _ := net.SplitHostPort(w.mappings[0])
