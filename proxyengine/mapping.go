@@ -12,7 +12,7 @@ import (
 )
 
 // Mapping says that what connects to a local address goes to an upstream: "9090=https://www.example.com" or
-// "0.0.0.0:35432=psql://db.internal:5432". Parse one with [ParseMapping]; the zero value is not a mapping.
+// "0.0.0.0:15432=psql://db.internal:5432". Parse one with [ParseMapping]; the zero value is not a mapping.
 type Mapping struct {
 	// Bind is the local address. Port 0 asks the system for a free one.
 	Bind netip.AddrPort

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/fault-project/fault/proxyengine/fault"
@@ -55,4 +56,23 @@ func Step(spec fault.Spec, step float64, i int) (out fault.Spec, stepped bool) {
 		return spec, false
 	}
 	return out, true
+}
+
+// stepNotes names the faults that are the same for every call of a repetition that asks for steps.
+func (it Item) stepNotes() []Problem {
+	st := it.Context.Strategy
+	if st.Step == 0 || st.Count < 2 {
+		return nil
+	}
+	var notes []Problem
+	for i, spec := range it.Context.Faults {
+		if _, stepped := Step(spec, st.Step, 1); !stepped {
+			notes = append(notes, Problem{
+				Path: fmt.Sprintf("context.faults[%d]", i),
+				Message: fmt.Sprintf("The %s fault has nothing that a step of %s could change: it is the same for every call.",
+					spec.Kind(), formatNumber(st.Step)),
+			})
+		}
+	}
+	return notes
 }

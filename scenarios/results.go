@@ -103,6 +103,9 @@ type CallResult struct {
 	Errors []CallError `json:"errors"`
 	// IntendedStart (new) is when the load's schedule wanted the call to begin, in Unix microseconds; 0 outside load items.
 	IntendedStart int64 `json:"intended_start,omitempty"`
+	// Repetition (new) is the place of the call in a repetition: 0 is the call without faults before it, 1 the first one with the
+	// faults as configured. Nil outside repetitions.
+	Repetition *int `json:"repetition,omitempty"`
 }
 
 // Verdict compares a call with its item's expectation.

@@ -108,14 +108,17 @@ const (
 // Strategy is how an item's call is repeated. Step, Count, Wait, FailFast and AddBaselineCall belong to [ModeRepeat]; Duration,
 // Clients and RPS to [ModeLoad].
 type Strategy struct {
-	Mode Mode    `json:"mode"`
+	Mode Mode `json:"mode"`
+	// Step is how much stronger the faults are from one call to the next, see [Step].
 	Step float64 `json:"step,omitempty"`
 	// Count is the number of calls, not counting the baseline.
 	Count int `json:"count,omitempty"`
 	// Wait is the pause between two calls, in milliseconds.
-	Wait            *float64 `json:"wait,omitempty"`
-	FailFast        *bool    `json:"failfast,omitempty"`
-	AddBaselineCall *bool    `json:"add_baseline_call,omitempty"`
+	Wait *float64 `json:"wait,omitempty"`
+	// FailFast true ends the repetition with the first call that fails.
+	FailFast *bool `json:"failfast,omitempty"`
+	// AddBaselineCall true puts one more call before the others, with no fault active.
+	AddBaselineCall *bool `json:"add_baseline_call,omitempty"`
 	// Duration is written as a schedule's durations are ("10s", "1m30s").
 	Duration string `json:"duration,omitempty"`
 	Clients  int    `json:"clients,omitempty"`

@@ -120,7 +120,7 @@ func (c *checker) context(path string, ctx *Context) {
 	if ctx.Proxy != nil {
 		for i, mapping := range ctx.Proxy.Proxies {
 			if left, right, ok := strings.Cut(mapping, "="); !ok || left == "" || right == "" {
-				c.add(fmt.Sprintf("%s.proxy.proxies[%d]", path, i), "%q is no mapping: write PORT=HOST:PORT, as in 34000=example.com:443",
+				c.add(fmt.Sprintf("%s.proxy.proxies[%d]", path, i), "%q is no mapping: write PORT=HOST:PORT, as in 8443=example.com:443",
 					shorten(MaskText(mapping)))
 			}
 		}
@@ -179,7 +179,6 @@ func (c *checker) load(path string, s *Strategy) {
 	}
 }
 
-// repeat checks a repetition's own settings, so that they are right when it is changed into something that can run.
 func (c *checker) repeat(path string, s *Strategy) {
 	if s.Count < 1 || s.Count > MaxPlannedCalls {
 		c.add(path+".count", "a repetition makes 1 to %d calls (count), not %d", MaxPlannedCalls, s.Count)
@@ -190,7 +189,9 @@ func (c *checker) repeat(path string, s *Strategy) {
 	if w := s.Wait; w != nil && (!(*w >= 0) || *w > float64(24*time.Hour/time.Millisecond)) {
 		c.add(path+".wait", "wait is %s: use milliseconds, 0 up to a day (86400000)", formatNumber(*w))
 	}
-	c.add(path+".mode", "mode repeat is not supported: write one item for each step of the fault, or use mode: load")
+	if s.Duration != "" || s.Clients != 0 || s.RPS != 0 {
+		c.add(path+".mode", "duration, clients and rps belong to a load, not to a repetition: write count for the number of calls")
+	}
 }
 
 func (c *checker) slo(path string, s SLO) {
@@ -243,6 +244,9 @@ func (it Item) Notes() []string {
 func (it Item) notes() []Problem {
 	var notes []Problem
 	load := it.Mode() == ModeLoad
+	if it.Mode() == ModeRepeat {
+		notes = append(notes, it.stepNotes()...)
+	}
 	if e := it.Expect; e != nil && load && (e.Status != nil || e.ResponseTimeUnder != nil) {
 		notes = append(notes, Problem{
 			Path:    "expect",
@@ -263,7 +267,7 @@ func scheduleNote(spec fault.Spec, load bool, total time.Duration) string {
 	case sched.IsZero():
 		return ""
 	case !load && sched.Relative():
-		return fmt.Sprintf("The schedule %s of the %s fault is a share of a total that a single call does not have: "+
+		return fmt.Sprintf("The schedule %s of the %s fault is a share of a total that only a load has: "+
 			"the fault is active during the whole call.", sched, spec.Kind())
 	case load && total > 0 && len(sched.Spans(total)) == 0:
 		return fmt.Sprintf("The schedule %s of the %s fault holds no moment of the %s that the load lasts: the fault is never active.",

@@ -191,7 +191,7 @@ func decodeProxies(raw json.RawMessage) ([]string, error) {
 	}
 	var list []string
 	if json.Unmarshal(raw, &list) != nil {
-		return nil, &UserError{Argument: "proxies", Message: "must be a list of strings", Hint: `write ["34000=https://api.example.com"]`}
+		return nil, &UserError{Argument: "proxies", Message: "must be a list of strings", Hint: `write ["8443=https://api.example.com"]`}
 	}
 	return list, nil
 }

@@ -24,7 +24,7 @@ func buildItem(item *scenarios.Item, r *scenarios.ItemResult) Item {
 		Method: item.Call.Method, URL: r.Target.Address, Timeout: item.Call.Timeout, HasBody: item.Call.Body != nil,
 		Strategy: item.Context.Strategy.String(), Faults: faults(item), Expectation: expectation(item.Expect),
 		Overview: overview(item, r, times), Percentiles: latencies(times), SLOs: objectives(item, r.Results),
-		Added: added(item, r, times), Rate: rate(r.Load), Service: service(r.Results, times), Applied: applied(r),
+		Added: added(item, r, times), Rate: rate(r.Load), Service: service(r.Results, times), Steps: steps(r.Results), Applied: applied(r),
 	}
 	if out.URL == "" {
 		out.URL = item.Call.URL
@@ -197,6 +197,35 @@ func service(calls []scenarios.CallResult, times []float64) *Service {
 	return &s
 }
 
+// steps is nil unless the calls are those of a repetition.
+func steps(calls []scenarios.CallResult) []Step {
+	var out []Step
+	for i := range calls[:min(len(calls), MaxSteps)] {
+		c := &calls[i]
+		if c.Repetition == nil {
+			continue
+		}
+		s := Step{Call: *c.Repetition, Faults: []string{}}
+		for _, f := range c.Faults {
+			s.Faults = append(s.Faults, f.Describe())
+		}
+		if m := c.Metrics; m != nil {
+			s.ResponseTime = m.TotalTime
+			if m.Protocol != nil {
+				s.Status = m.Protocol.Code
+			}
+		}
+		if len(c.Errors) > 0 {
+			s.Error = c.Errors[0].Message
+		}
+		if c.Expect != nil && c.Expect.Got != nil {
+			s.Decision = c.Expect.Got.Decision
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
 // applied takes the totals of the run where there are any, else what is recorded with the calls.
 func applied(r *scenarios.ItemResult) []Applied {
 	var out []Applied
@@ -257,6 +286,9 @@ func notes(item *scenarios.Item, r *scenarios.ItemResult, out *Item) []string {
 	case out.Overview.Errors > 0:
 		all = append(all, fmt.Sprintf("%d of %d calls ended in an error; the percentiles contain the time that they took.",
 			out.Overview.Errors, n))
+	}
+	if n > MaxSteps && len(out.Steps) > 0 {
+		all = append(all, fmt.Sprintf("The table of calls has the first %d of %d.", MaxSteps, n))
 	}
 	if a := out.Added; a != nil && a.BaselineErrors > 0 {
 		all = append(all, fmt.Sprintf("%d of %d calls without faults ended in an error, too: the service had a problem of its own.",

@@ -17,6 +17,12 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"counted": counted,
 	"ms":      hundredths,
 	"signed":  signed,
+
+	"stepName":    Step.name,
+	"stepFaults":  Step.faults,
+	"stepStatus":  Step.status,
+	"stepOutcome": Step.outcome,
+
 	"elapsed": func(ms float64) string { return elapsed(time.Duration(ms * float64(time.Millisecond))) },
 	"verdict": func(passed bool) string {
 		if passed {

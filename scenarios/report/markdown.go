@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/fault-project/fault/scenarios"
 )
 
 // WriteMarkdown writes the report as Markdown: for each item the documented tables, then, under a heading of its own, what this
@@ -120,7 +122,7 @@ func (it *Item) figures(b *bytes.Buffer) {
 
 // additions writes what the documented report does not have.
 func (it *Item) additions(b *bytes.Buffer) {
-	if it.Added == nil && it.Rate == nil && it.Service == nil && len(it.Applied) == 0 && len(it.Notes) == 0 {
+	if it.Added == nil && it.Rate == nil && it.Service == nil && len(it.Steps)+len(it.Applied)+len(it.Notes) == 0 {
 		return
 	}
 	b.WriteString("#### Behind the figures\n\n")
@@ -137,6 +139,14 @@ func (it *Item) additions(b *bytes.Buffer) {
 			"|---|---|---|\n")
 		for _, row := range it.Service.Rows {
 			fmt.Fprintf(b, "| p%d | %s | %s |\n", row.Percentile, hundredths(row.Service), hundredths(row.Response))
+		}
+		b.WriteString("\n")
+	}
+	if len(it.Steps) > 0 {
+		b.WriteString("| Call | Faults | Response Time (ms) | Status | Outcome |\n|---|---|---|---|---|\n")
+		for _, s := range it.Steps {
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", s.name(), escape(s.faults()), hundredths(s.ResponseTime), s.status(),
+				s.outcome())
 		}
 		b.WriteString("\n")
 	}
@@ -161,6 +171,38 @@ func (it *Item) additions(b *bytes.Buffer) {
 		}
 		b.WriteString("\n")
 	}
+}
+
+func (s Step) name() string {
+	if s.Call == 0 {
+		return "baseline"
+	}
+	return strconv.Itoa(s.Call)
+}
+
+func (s Step) faults() string {
+	if len(s.Faults) == 0 {
+		return "-"
+	}
+	return strings.Join(s.Faults, "; ")
+}
+
+func (s Step) status() string {
+	if s.Status == 0 {
+		return "-"
+	}
+	return strconv.Itoa(s.Status)
+}
+
+// outcome is the decision where there is one; a call of which nothing was expected is a dash, or an error.
+func (s Step) outcome() string {
+	switch {
+	case s.Decision == scenarios.Success, s.Decision == scenarios.Failure:
+		return mark(s.Decision == scenarios.Success)
+	case s.Error != "":
+		return "error"
+	}
+	return "-"
 }
 
 // instant writes a time as the documented reports do; a time that is known to the second only has no fraction.

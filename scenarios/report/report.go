@@ -48,9 +48,11 @@ type Item struct {
 
 	// What follows is beyond the documented report, and absent where it is not known.
 
-	Added   *Added    `json:"added,omitempty"`
-	Rate    *Rate     `json:"rate,omitempty"`
-	Service *Service  `json:"service,omitempty"`
+	Added   *Added   `json:"added,omitempty"`
+	Rate    *Rate    `json:"rate,omitempty"`
+	Service *Service `json:"service,omitempty"`
+	// Steps are the calls of a repetition, the first [MaxSteps] of them.
+	Steps   []Step    `json:"steps,omitempty"`
 	Applied []Applied `json:"applied,omitempty"`
 	Notes   []string  `json:"notes,omitempty"`
 }
@@ -148,6 +150,24 @@ type Applied struct {
 	Delayed   int     `json:"delayed,omitempty"`
 	MeanDelay float64 `json:"mean_delay,omitempty"`
 	Bytes     int64   `json:"bytes,omitempty"`
+}
+
+// MaxSteps bounds [Item.Steps]: a longer table is not read.
+const MaxSteps = 100
+
+// Step is one call of a repetition.
+type Step struct {
+	// Call is its place: 0 is the call without faults before it, 1 the first one with faults.
+	Call int `json:"call"`
+	// Faults describes what was configured for this call; empty for none.
+	Faults []string `json:"faults"`
+	// ResponseTime is how long it took, also when it failed. Status is 0 when there was no response.
+	ResponseTime float64 `json:"response_time"`
+	Status       int     `json:"status,omitempty"`
+	// Error is why there was no complete response; empty when there was one.
+	Error string `json:"error,omitempty"`
+	// Decision is whether the expectation came true; empty when nothing was expected.
+	Decision scenarios.Decision `json:"decision,omitempty"`
 }
 
 // Build computes the report of results, which it does not change. It never fails: what is missing is absent from the report.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fault-project/fault/proxyengine/event"
+	"github.com/fault-project/fault/proxyengine/fault"
 	"github.com/fault-project/fault/scenarios"
 )
 
@@ -45,6 +46,9 @@ type call struct {
 	err                       error
 	timedOut                  bool
 	lookups                   []scenarios.DNSTiming // made by the call's own connection
+	// repetition and faults are of a call of a repetition: its place, and what was configured for it.
+	repetition *int
+	faults     fault.List
 	// abandoned says that the run was canceled meanwhile, so that the outcome says nothing about the service.
 	abandoned bool
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,28 @@ func (e *fakeEngine) Apply(p proxyengine.Program) error {
 	} else {
 		e.log = append(e.log, "faults")
 	}
+	return nil
+}
+
+func (e *fakeEngine) Faults() []proxyengine.FaultState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []proxyengine.FaultState
+	for i, f := range e.program.Faults {
+		list = append(list, proxyengine.FaultState{Fault: proxyengine.Fault{ID: strconv.Itoa(i), Spec: f}, Index: i})
+	}
+	return list
+}
+
+// SetFaults changes the faults; their schedules go on.
+func (e *fakeEngine) SetFaults(list []proxyengine.Fault) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.program.Faults = nil
+	for _, f := range list {
+		e.program.Faults = append(e.program.Faults, f.Spec)
+	}
+	e.log = append(e.log, "other faults")
 	return nil
 }
 

@@ -37,27 +37,42 @@ func (s *session) run(ctx context.Context, j *job) (*scenarios.ItemResult, error
 			return o.result(), context.Cause(ctx)
 		}
 	}
-	if err := s.engine.Apply(j.program); err != nil {
+	err := s.calls(ctx, c, p, &o)
+	if !o.origin.IsZero() {
+		o.took = time.Since(o.origin)
+	}
+	if err != nil && ctx.Err() == nil {
 		return o.result(), fmt.Errorf("%s: %w", j.name, err)
 	}
-	// The schedules of the faults count from here, and so does the load.
-	o.origin = time.Now()
-	if j.plan.rate > 0 {
-		p.phase(Calling, j.plan.count())
-		s.load(ctx, c, t, p, &o)
-	} else {
-		p.phase(Calling, 1)
-		o.calls = []*call{s.one(ctx, c, t, p, j.idPrefix+"0", time.Time{})}
-	}
-	o.took = time.Since(o.origin)
 	if err := s.engine.Apply(faultless); err != nil && ctx.Err() == nil {
 		return o.result(), fmt.Errorf("%s: %w", j.name, err)
 	}
 	if ctx.Err() != nil {
 		return o.result(), context.Cause(ctx)
 	}
-	p.phase(Finished, p.now.Planned)
+	p.phase(Finished, len(o.calls)+o.skipped)
 	return o.result(), nil
+}
+
+// calls makes the calls that the item is about, or as many as it can before ctx is done.
+func (s *session) calls(ctx context.Context, c *caller, p *progress, o *outcome) error {
+	j := o.job
+	if j.item.Mode() == scenarios.ModeRepeat {
+		return s.repeat(ctx, c, p, o)
+	}
+	if err := s.engine.Apply(j.program); err != nil {
+		return err
+	}
+	// The schedules of the faults count from here, and so does the load.
+	o.origin = time.Now()
+	if j.plan.rate > 0 {
+		p.phase(Calling, j.plan.count())
+		s.load(ctx, c, o.tracker, p, o)
+	} else {
+		p.phase(Calling, 1)
+		o.calls = []*call{s.one(ctx, c, o.tracker, p, j.idPrefix+"0", time.Time{})}
+	}
+	return nil
 }
 
 func (s *session) caller(j *job) *caller {

@@ -60,6 +60,9 @@ func (o *outcome) result() *scenarios.ItemResult {
 			abandoned++
 			continue
 		}
+		if c.repetition != nil {
+			faults = c.faults
+		}
 		r.Results = append(r.Results, o.callResult(c, faults, o.job.item.Expect))
 	}
 	r.RequestsCount = len(r.Results)
@@ -165,6 +168,8 @@ func (o *outcome) callResult(c *call, faults fault.List, expect *scenarios.Expec
 		Metrics: m,
 		Faults:  faults,
 		Errors:  []scenarios.CallError{},
+
+		Repetition: c.repetition,
 	}
 	if !c.intended.IsZero() {
 		from = c.intended

@@ -28,6 +28,8 @@ type engine interface {
 	Start(ctx context.Context) error
 	Run(ctx context.Context) error
 	Apply(p proxyengine.Program) error
+	Faults() []proxyengine.FaultState
+	SetFaults(list []proxyengine.Fault) error
 	SetMappings(ctx context.Context, mappings []proxyengine.Mapping) error
 	ProxyAddr() net.Addr
 	Seed() uint64

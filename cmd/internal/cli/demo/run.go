@@ -30,7 +30,7 @@ func NewRun(f *cli.Factory, runF cli.RunFunc[RunOptions]) *cobra.Command {
 		Short: "Run the demo application",
 		Long: "Run the demo application until Ctrl-C. Some of its endpoints call an upstream, through HTTP_PROXY if that is set; " +
 			"by default the upstream is the application itself, so that it needs no network. It prints one line for each request.",
-		Example: "  fault demo run\n  fault demo run 0.0.0.0 8080\n  fault demo run --upstream http://127.0.0.1:34000/echo",
+		Example: "  fault demo run\n  fault demo run 0.0.0.0 8080\n  fault demo run --upstream http://127.0.0.1:17070/echo",
 		Args:    cli.RangeArgs(0, 2, "[ADDRESS [PORT]]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.complete(args); err != nil {

@@ -64,7 +64,7 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 		Use:   "run [flags] [-- COMMAND [ARG]...]",
 		Short: "Run the proxy and inject faults into the traffic that goes through it",
 		Long:  long,
-		Example: `  fault run --with-latency --latency-mean 300 --proxy 34000=https://example.com
+		Example: `  fault run --with-latency --latency-mean 300 --proxy 8443=https://example.com
   fault run --with-blackhole --blackhole-sched "start:30s,duration:10s" --duration 1m
   fault run --with-jitter --jitter-amplitude 80 --upstream api.example.com
   fault run --with-latency --latency-mean 200 --proxy 15432=localhost:5432 -- pytest -q`,
@@ -219,7 +219,7 @@ func (o *Options) config() (proxyengine.Config, error) {
 	for _, text := range o.Proxies {
 		mapping, err := proxyengine.ParseMapping(text)
 		if err != nil {
-			return c, cli.Usagef("for example --proxy 34000=https://example.com", "--proxy: %w", err)
+			return c, cli.Usagef("for example --proxy 8443=https://example.com", "--proxy: %w", err)
 		}
 		c.Mappings = append(c.Mappings, mapping)
 	}
