@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests against the built binary (FAULT_BIN, by default bin/fault): in Python, at the same time, the documented
 # scripts with the newest FastMCP and with 2.9, and HTTP clients, each in a virtual environment below .venv/ that is kept; then the
-# Go tests with the tag e2e, which need curl, PostgreSQL, Redis, Chromium and npx.
+# Go tests with the tag e2e, which need curl, PostgreSQL, Redis, Chromium and npx. Beside all that, and after it in the queue for the
+# processor, those of the code index, which take some minutes and need nothing.
 # Where a peer cannot be had, it says so and leaves those tests out; with CI set it fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -69,6 +70,8 @@ for name in "${names[@]}"; do
 	(python_peers "$name" "${tests[@]}") >"$logs/$name" 2>&1 &
 	pids+=($!)
 done
+nice -n 10 go test -tags e2e -count=1 -timeout 20m -v ./e2e/index/ >"$logs/index" 2>&1 &
+index=$!
 for i in "${!names[@]}"; do
 	code=0
 	wait "${pids[$i]}" || code=$?
@@ -83,6 +86,12 @@ done
 
 say "Go tests"
 go test -tags e2e -count=1 -timeout 20m ./e2e/ || failed+=("Go tests")
+
+code=0
+wait "$index" || code=$?
+say "Go tests of the code index"
+grep -E '^(---|    ---|ok|FAIL|PASS)|_test.go:' "$logs/index" || cat "$logs/index"
+[ $code = 0 ] || failed+=("Go tests of the code index")
 
 status=0
 if [ ${#left_out[@]} -gt 0 ]; then
