@@ -119,7 +119,7 @@ var rooms = []room{
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},
-	{pkg: "e2e", reason: "drives the built program from outside"},
+	{pkg: "e2e/...", reason: "drives the built program from outside"},
 	{pkg: "cmd/fault", may: []string{"cmd/internal/app"}, reason: "main is five lines"},
 }
 
