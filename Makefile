@@ -67,6 +67,13 @@ bench: build $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) ## Measure against toxiprox
 	$(GO) build -o $(BIN)/bench ./proxyengine/bench
 	$(BIN)/bench -fault $(BIN)/fault -toxiproxy $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) $(BENCH)
 
+# As many as fit, where the limit of open files is lower and may not be raised.
+.PHONY: bench-idle
+bench-idle: build $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) ## Check what 10,000 idle connections cost, under ulimit -n 30000
+	$(GO) build -o $(BIN)/bench ./proxyengine/bench
+	ulimit -n 30000 2>/dev/null || true; \
+	$(BIN)/bench -fault $(BIN)/fault -toxiproxy $(TOOLS)/toxiproxy-$(TOXIPROXY_VERSION) -only idle -idle 10000 -fit -rounds 1 -strict
+
 .PHONY: lint-sample
 lint-sample: ## Draw findings of fault lint in public packages, and plant faults that its rules must find
 	$(GO) run ./tools/lintsample

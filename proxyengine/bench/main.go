@@ -42,6 +42,7 @@ type options struct {
 	idle             int
 	nofile           uint64
 	user             string
+	fit, strict      bool
 	only             string
 	markdown         string
 	role             string // "" measures; else this process is one of the parts
@@ -55,6 +56,8 @@ func run(ctx context.Context, args []string) error {
 	flags.BoolVar(&o.quick, "quick", false, "take about a minute: short measurements, few rounds")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of each row (0: 5, with -quick 2)")
 	flags.IntVar(&o.idle, "idle", 2000, "how many idle connections the memory rows open")
+	flags.BoolVar(&o.fit, "fit", false, "open fewer idle connections where the limit of open files is too low for -idle")
+	flags.BoolVar(&o.strict, "strict", false, "fail when a goal is missed")
 	flags.Uint64Var(&o.nofile, "nofile", 0, "set this limit of open files for all processes first (0: leave it)")
 	flags.StringVar(&o.user, "user", "", "do everything as this user; needs root")
 	flags.StringVar(&o.only, "only", "", "measure only the rows of these groups: "+strings.Join(groupNames(), ", "))
@@ -175,8 +178,13 @@ func measure(ctx context.Context, o options) error {
 	if _, err := io.WriteString(os.Stdout, "\n"+md.String()); err != nil {
 		return err
 	}
-	if o.markdown == "" {
-		return nil
+	if o.markdown != "" {
+		if err := os.WriteFile(o.markdown, []byte(md.String()), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(o.markdown, []byte(md.String()), 0o644)
+	if bad, all := missed(b.results); o.strict && len(bad) > 0 {
+		return fmt.Errorf("%d of %d goals missed", len(bad), all)
+	}
+	return nil
 }

@@ -108,7 +108,13 @@ func idle(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	if need := 2*b.o.idle + spare; limit < need {
+	need := 2*b.o.idle + spare
+	if b.o.fit && limit < need {
+		fitting := max(0, limit-spare) / 2
+		b.logf("%d idle connections need %d open files, the limit is %d: %d are opened", b.o.idle, need, limit, fitting)
+		b.o.idle, need = fitting, 2*fitting+spare
+	}
+	if limit < need {
 		return fmt.Errorf("%d idle connections need %d open files, the limit is %d; raise it (ulimit -n %d, or -nofile %d as root)",
 			b.o.idle, need, limit, need, need)
 	}
