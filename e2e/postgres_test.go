@@ -65,11 +65,19 @@ func newPostgres(t *testing.T) postgres {
 	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(hba), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	settings, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = settings.WriteString("ssl = on\n") // not on the command line, which would be for good
+	if err := errors.Join(err, settings.Close()); err != nil {
+		t.Fatal(err)
+	}
 	port := freePort(t)
 	args := []string{"-D", data, "-p", strconv.Itoa(port)}
 	for _, setting := range []string{
 		"listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=32MB", "max_connections=50",
-		"autovacuum=off", "ssl=on", "ssl_cert_file=" + certFile, "ssl_key_file=" + keyFile,
+		"autovacuum=off", "ssl_cert_file=" + certFile, "ssl_key_file=" + keyFile,
 	} {
 		args = append(args, "-c", setting)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,7 @@ const (
 	undecided verdict = iota
 	clientEncrypts
 	proxyEncrypts
+	asksForGSS // encryption by Kerberos, which is not what the upstream is to be reached with
 )
 
 // encrypt speaks TLS to the upstream, unless the client's first bytes show that the client does that itself: there is no TLS in
@@ -46,7 +48,22 @@ func (s *Server) encrypt(ctx context.Context, client, upstream net.Conn, early [
 	if err != nil {
 		return nil, nil, err
 	}
-	if v == clientEncrypts {
+	if v == asksForGSS {
+		// Refused here and not by the upstream: what the client says next, possibly in the clear, is then for the proxy to judge, too.
+		// No fault acts on this one byte.
+		if _, err := client.Write([]byte{'N'}); err != nil {
+			return nil, nil, ErrLeft
+		}
+		if early, v, err = listen(ctx, client, early[len(gssEncRequest):], judge, until); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case v == asksForGSS:
+		return nil, nil, fmt.Errorf("upstream %s: the client asked for GSSAPI encryption again after it was refused", s.cfg.Target)
+	case v == clientEncrypts && s.cfg.Encryption == PostgresTLS:
+		return &guarded{Conn: upstream, target: s.cfg.Target}, early, nil
+	case v == clientEncrypts:
 		return upstream, early, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
@@ -107,12 +124,15 @@ func listen(ctx context.Context, client net.Conn, early []byte, judge func([]byt
 	}
 }
 
+// tlsHandshake is the first byte of a connection that begins with TLS (RFC 8446, section 5.1).
+const tlsHandshake = 22
+
 // judgeTLS looks for the record header of a TLS handshake: type 22, major version 3 (RFC 8446, section 5.1).
 func judgeTLS(b []byte) verdict {
 	switch {
-	case len(b) == 0, len(b) == 1 && b[0] == 22:
+	case len(b) == 0, len(b) == 1 && b[0] == tlsHandshake:
 		return undecided
-	case b[0] == 22 && b[1] == 3:
+	case b[0] == tlsHandshake && b[1] == 3:
 		return clientEncrypts
 	}
 	return proxyEncrypts
@@ -123,19 +143,74 @@ func judgePostgres(b []byte) verdict {
 	switch {
 	case len(b) == 0:
 		return undecided
-	case b[0] == 22:
+	case b[0] == tlsHandshake:
 		return judgeTLS(b)
 	}
-	for _, request := range [][]byte{sslRequest, gssEncRequest} {
-		switch {
-		case bytes.HasPrefix(b, request):
-			return clientEncrypts
-		case bytes.HasPrefix(request, b):
-			return undecided
-		}
+	switch {
+	case bytes.HasPrefix(b, sslRequest):
+		return clientEncrypts
+	case bytes.HasPrefix(b, gssEncRequest):
+		return asksForGSS
+	case bytes.HasPrefix(sslRequest, b), bytes.HasPrefix(gssEncRequest, b):
+		return undecided
 	}
 	return proxyEncrypts
 }
+
+// guarded is a connection to an upstream that a PostgreSQL client encrypts itself. A client that asked for TLS and does not get it may
+// go on without (sslmode=prefer, libpq's default); that ends here, because the upstream is to be reached with TLS.
+type guarded struct {
+	net.Conn
+	target string
+	sent   int  // bytes of the request for TLS that were sent
+	secure bool // TLS has begun
+	ended  atomic.Bool
+}
+
+func (g *guarded) refusal() error {
+	return fmt.Errorf("upstream %s: the client was about to go on without TLS, as it may when the server offers none; "+
+		"use psql:// to speak to it without", g.target)
+}
+
+// Read fails when the client was refused, so that it is told by a reset: what ends there is no orderly end.
+func (g *guarded) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	if err != nil && g.ended.Load() {
+		err = g.refusal()
+	}
+	return n, err
+}
+
+// Write passes on the client's request for TLS, and what follows it if that is TLS.
+func (g *guarded) Write(b []byte) (int, error) {
+	if !g.secure {
+		if g.sent == 0 && len(b) > 0 && b[0] == tlsHandshake {
+			g.sent = len(sslRequest) // a client that begins with TLS at once
+		}
+		request := min(len(b), len(sslRequest)-g.sent)
+		g.sent += request
+		if rest := b[request:]; len(rest) > 0 {
+			if rest[0] != tlsHandshake {
+				g.ended.Store(true)
+				Reset(g.Conn)
+				return 0, g.refusal()
+			}
+			g.secure = true
+		}
+	}
+	return g.Conn.Write(b)
+}
+
+// CloseWrite ends the sending half.
+func (g *guarded) CloseWrite() error {
+	if c, ok := g.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return g.Close()
+}
+
+// NetConn is the connection below.
+func (g *guarded) NetConn() net.Conn { return g.Conn }
 
 // requestTLS asks a PostgreSQL server for TLS. Exactly one byte is read: anything that follows it unencrypted could have been
 // slipped in (CVE-2021-23222).

@@ -112,6 +112,8 @@ func postgres(cert tls.Certificate, offers bool) func(net.Conn) {
 		}
 		if !offers {
 			io.WriteString(c, "N")
+			n, _ := c.Read(first[:]) // PostgreSQL takes what comes without encryption then
+			io.WriteString(c, "plain "+string(first[:n]))
 			return
 		}
 		io.WriteString(c, "S")
@@ -155,6 +157,20 @@ func TestEncryption(t *testing.T) {
 		}
 		return own(c)
 	}
+	// asked is a client that makes its requests, each answered as expected, and goes on as it may then.
+	asked := func(then func(net.Conn) net.Conn, exchanges ...string) func(net.Conn) net.Conn {
+		return func(c net.Conn) net.Conn {
+			for i := 0; i < len(exchanges); i += 2 {
+				var answer [1]byte
+				io.WriteString(c, exchanges[i])
+				if _, err := io.ReadFull(c, answer[:]); err != nil || string(answer[:]) != exchanges[i+1] {
+					t.Errorf("request %q through the proxy: %q, %v; want %q", exchanges[i], answer, err, exchanges[i+1])
+				}
+			}
+			return then(c)
+		}
+	}
+	gss, ssl := string(gssEncRequest), string(sslRequest)
 	tests := []struct {
 		name       string
 		target     string
@@ -187,6 +203,34 @@ func TestEncryption(t *testing.T) {
 		{
 			name: "PostgreSQL without TLS", target: plainPG, encryption: PostgresTLS, config: trusting, client: plain, say: "startup",
 			fails: "does not offer TLS",
+		},
+		{
+			name: "PostgreSQL without TLS, the client would rather have it", target: plainPG, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, ssl, "N"), say: "startup", fails: "about to go on without TLS",
+		},
+		{
+			name: "PostgreSQL with TLS, the client changes its mind", target: pg, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, ssl, "S"), say: "startup", fails: "about to go on without TLS",
+		},
+		{
+			name: "PostgreSQL, GSSAPI and then nothing", target: pg, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, gss, "N"), say: "startup", want: "secure startup",
+		},
+		{
+			name: "PostgreSQL, GSSAPI and then TLS", target: pg, encryption: PostgresTLS, config: trusting,
+			client: asked(own, gss, "N", ssl, "S"), say: "startup", want: "secure startup",
+		},
+		{
+			name: "PostgreSQL without TLS, GSSAPI and then nothing", target: plainPG, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, gss, "N"), say: "startup", fails: "does not offer TLS",
+		},
+		{
+			name: "PostgreSQL without TLS, GSSAPI and then TLS", target: plainPG, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, gss, "N", ssl, "N"), say: "startup", fails: "about to go on without TLS",
+		},
+		{
+			name: "PostgreSQL, GSSAPI twice", target: pg, encryption: PostgresTLS, config: trusting,
+			client: asked(plain, gss, "N"), say: gss, fails: "again",
 		},
 		{name: "plain", target: plainPG, client: plain, say: "startup!", want: "plain startup!"},
 	}
@@ -237,7 +281,8 @@ func TestJudge(t *testing.T) {
 		{"G", proxyEncrypts, proxyEncrypts},
 		{"\x00\x00\x00\x08\x04\xd2\x16", proxyEncrypts, undecided},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", proxyEncrypts, clientEncrypts},
-		{"\x00\x00\x00\x08\x04\xd2\x16\x30", proxyEncrypts, clientEncrypts},
+		{"\x00\x00\x00\x08\x04\xd2\x16\x30", proxyEncrypts, asksForGSS},
+		{"\x00\x00\x00\x10\x04\xd2\x16\x2ecancelme", proxyEncrypts, proxyEncrypts},
 		{"\x00\x00\x00\x54\x00\x03\x00\x00user", proxyEncrypts, proxyEncrypts},
 	} {
 		if got := judgeTLS([]byte(tt.in)); got != tt.tls {
