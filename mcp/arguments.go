@@ -49,6 +49,10 @@ func checkArguments(params []param, args map[string]any) (map[string]any, error)
 		if p.asText {
 			value = numberFromText(p.schema.Type, value)
 		}
+		if text, ok := value.(string); ok && slices.ContainsFunc(p.also, func(also string) bool { return strings.EqualFold(also, text) }) {
+			checked[p.name] = text
+			continue
+		}
 		value = p.schema.spelled(value)
 		if err := p.schema.check(p.name, value); err != nil {
 			return nil, err

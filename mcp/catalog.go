@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,8 @@ type Tools struct {
 	Search  *tools.Search
 	List    *tools.List
 	Extract *tools.Extract
+	Lint    *tools.Lint
+	Scores  []*tools.Score
 	Impacts []*tools.Impact
 }
 
@@ -32,6 +35,12 @@ func (t Tools) catalog() []tool {
 	if t.Extract != nil {
 		list = append(list, extractTool(t.Extract))
 	}
+	if t.Lint != nil {
+		list = append(list, lintTool(t.Lint))
+	}
+	for _, score := range t.Scores {
+		list = append(list, scoreTool(score))
+	}
 	for _, impact := range t.Impacts {
 		list = append(list, impactTool(impact))
 	}
@@ -43,17 +52,15 @@ func indexTool(t *tools.Index) tool {
 	return tool{
 		name:  "fault_index_source_code",
 		title: "Index source code",
-		description: "Index the source code of a folder, so that fault_search_code can search it. Only what has changed since the last " +
-			"time is read. Stays on this machine unless a provider's embedding model is configured. Returns done.",
+		description: "Index a folder of source code for fault_search_code. Reads only what changed since the last time. Stays on this " +
+			"machine unless a provider's embedding model is configured. Returns done.",
 		hints:      hints{idempotent: true},
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
 		output: object([]string{"files", "chunks"},
-			property{"added", integer}, property{"modified", integer}, property{"removed", integer}, property{"unchanged", integer},
-			property{"failed", integer}, property{"failures", texts},
-			property{"skipped", schema{Type: typeObject, Description: "what was left out, by reason"}},
-			property{"files", integer}, property{"chunks", integer}, property{"bytes", integer},
-			property{"vectors", schema{Type: typeObject}}, property{"source_dir", plainText}, property{"index", plainText},
+			property{"files", integer}, property{"chunks", integer}, property{"added", integer}, property{"modified", integer},
+			property{"removed", integer}, property{"failures", texts},
+			property{"skipped", schema{Type: typeObject}}, property{"index", plainText},
 		),
 		call: operation(t.Run, func(in *tools.IndexIn, s scope) { in.Roots, in.Progress = s.roots, s.progress }),
 	}
@@ -63,19 +70,17 @@ func searchTool(t *tools.Search) tool {
 	return tool{
 		name:  "fault_search_code",
 		title: "Search code",
-		description: "Find the functions and types that matter for a question or name, in a folder that fault_index_source_code indexed. " +
-			"Returns ranked code with path, lines and name, within a token budget.",
+		description: "Find the functions and types that matter for a question or a name, in a folder indexed with " +
+			"fault_index_source_code. Returns ranked code with path, lines and name.",
 		hints:      readOnly,
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
 		output: object([]string{"results"},
 			property{"results", schema{Type: typeArray, Items: ref(object(nil,
 				property{"path", plainText}, property{"line", integer}, property{"end_line", integer}, property{"name", plainText},
-				property{"kind", plainText}, property{"language", plainText}, property{"score", number}, property{"why", plainText},
-				property{"code", plainText}, property{"truncated", boolean},
+				property{"kind", plainText}, property{"why", plainText}, property{"code", plainText},
 			))}},
-			property{"omitted", integer}, property{"warning", plainText}, property{"source_dir", plainText},
-			property{"files", integer}, property{"chunks", integer},
+			property{"omitted", integer}, property{"warning", plainText},
 		),
 		call: operation(t.Run, func(in *tools.SearchIn, s scope) { in.Roots = s.roots }),
 	}
@@ -85,8 +90,8 @@ func listTool(t *tools.List) tool {
 	return tool{
 		name:  "fault_list_function_names",
 		title: "List function names",
-		description: "List the functions and methods of a source file, with qualified names. Returns a JSON array of names; " +
-			"structured: HTTP routes and their handlers, too.",
+		description: "List the functions and methods of a source file. Returns a JSON array of qualified names; structured: the HTTP " +
+			"routes that it registers, too.",
 		hints:      readOnly,
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
@@ -95,7 +100,7 @@ func listTool(t *tools.List) tool {
 			property{"routes", schema{Type: typeArray, Items: &schema{
 				Type: typeObject, Description: "method, path, handler, line, end_line, framework",
 			}}},
-			property{"file", plainText}, property{"language", plainText}, property{"warning", plainText}),
+			property{"warning", plainText}),
 		call: operation(t.Run, func(in *tools.ListIn, s scope) { in.Roots = s.roots }),
 	}
 }
@@ -104,16 +109,55 @@ func extractTool(t *tools.Extract) tool {
 	return tool{
 		name:  "fault_extract_code_block",
 		title: "Extract a function",
-		description: "Return the exact source of a function, method or type of a file: full with signature and decorators, body without. " +
-			"Returns JSON {full, body}.",
+		description: "Return the exact source of a function, method or type of a file as JSON {full, body}: with signature and " +
+			"decorators, and without.",
 		hints:      readOnly,
 		readsFiles: true,
 		params:     paramsOf(t.Arguments()),
 		output: object([]string{"full", "body"},
 			property{"full", plainText}, property{"body", plainText}, property{"name", plainText}, property{"kind", plainText},
-			property{"file", plainText}, property{"language", plainText}, property{"line", integer}, property{"end_line", integer},
-			property{"warning", plainText}),
+			property{"line", integer}, property{"end_line", integer}, property{"warning", plainText}),
 		call: operation(t.Run, func(in *tools.ExtractIn, s scope) { in.Roots = s.roots }),
+	}
+}
+
+// lintTool tells where code breaks under faults before any fault is there.
+func lintTool(t *tools.Lint) tool {
+	return tool{
+		name:  "fault_lint",
+		title: "Find unreliable code",
+		description: "Find code that fails or slows down when the network does: missing timeouts, leaks, swallowed errors, endless " +
+			"retries. Reads Python, Go, TypeScript, JavaScript and Java.",
+		hints:      readOnly,
+		readsFiles: true,
+		params:     paramsOf(t.Arguments()),
+		output: object([]string{"findings"},
+			property{"findings", schema{Type: typeArray, Items: ref(object(nil,
+				property{"rule", plainText}, property{"severity", plainText}, property{"path", plainText}, property{"line", integer},
+				property{"message", plainText}, property{"why", plainText},
+			))}},
+			property{"omitted", integer}, property{"diff", plainText},
+		),
+		call: operation(t.Run, func(in *tools.LintIn, s scope) { in.Roots = s.roots }),
+	}
+}
+
+func scoreTool(t *tools.Score) tool {
+	concern := string(t.Concern())
+	return tool{
+		name:  "fault_score_" + concern,
+		title: "Score " + concern,
+		description: fmt.Sprintf("Score the %s of code from 0 to 1, by the rules of fault_lint. Returns JSON {explanation, score}; "+
+			"structured: findings and a diff of mechanical fixes, too.", concern),
+		hints:  readOnly,
+		params: paramsOf(t.Arguments()),
+		output: object([]string{"score", "explanation"},
+			property{"score", number}, property{"explanation", plainText},
+			property{"findings", schema{Type: typeArray, Items: &schema{
+				Type: typeObject, Description: "rule, severity, line, message, why, reference",
+			}}},
+			property{"diff", plainText}, property{"source", plainText}, property{"warning", plainText}),
+		call: operation(t.Run, (func(*tools.ScoreIn, scope))(nil)),
 	}
 }
 
@@ -122,7 +166,6 @@ var (
 	plainText = schema{Type: typeString}
 	number    = schema{Type: typeNumber}
 	integer   = schema{Type: typeInteger}
-	boolean   = schema{Type: typeBoolean}
 	texts     = schema{Type: typeArray, Items: &schema{Type: typeString}}
 
 	// readOnly are the hints of a tool that looks at files of this machine.
@@ -135,9 +178,8 @@ func impactTool(t *tools.Impact) tool {
 	return tool{
 		name:  "fault_run_" + t.Name() + "_impact_scenario",
 		title: "Measure " + name + " impact",
-		description: fmt.Sprintf("Measure what %s does to a running HTTP endpoint: load on url, after a few calls without the fault. %s "+
-			"Returns a Markdown report with response times, errors and objectives. Only loopback targets unless others were allowed.",
-			name, t.Definition().Summary),
+		description: fmt.Sprintf("Measure %s impact on a running HTTP endpoint, by calls with the fault and without. %s Returns a "+
+			"Markdown report.", name, t.Definition().Summary),
 		hints:  hints{destructive: true, openWorld: true},
 		params: paramsOf(t.Arguments()),
 		output: impactOutput,
@@ -147,43 +189,35 @@ func impactTool(t *tools.Impact) tool {
 
 // impactOutput names what a caller acts on; an answer has more than that, and the report has all of it.
 var impactOutput = object([]string{"report", "verdict"},
-	property{"report", schema{Type: typeString, Description: "the whole report, in Markdown"}},
-	property{"verdict", schema{Type: typeString, Enum: []string{"passed", "failed"}}},
-	property{"calls", integer}, property{"errors", integer}, property{"p50_ms", number}, property{"p95_ms", number},
-	property{"added_p50_ms", schema{Type: typeNumber, Description: "what the fault added to the median"}},
-	property{"faults_applied", integer},
+	property{"report", plainText}, property{"verdict", plainText},
+	property{"calls", integer}, property{"errors", integer}, property{"p50_ms", number}, property{"added_p50_ms", number},
 )
 
 func ref(s schema) *schema { return &s }
+
+// plainArguments are those whose name, type and values say everything: their description is left to the reference pages, for the sake of a
+// short list.
+var plainArguments = []string{"method", "body", "num_clients", "side", "direction", "limit", "status_code", "error_body"}
 
 // paramsOf turns the arguments of an operation, which follow from its input and from the fault's definition, into parameters.
 func paramsOf(arguments []tools.Argument) []param {
 	params := make([]param, 0, len(arguments))
 	for _, a := range arguments {
+		usage := a.Usage
+		if slices.Contains(plainArguments, a.Name) {
+			usage = ""
+		}
 		p := param{name: a.Name, required: a.Required, schema: schema{
-			Type: a.Type, Description: a.Usage, Enum: a.Enum, Minimum: a.Min, Maximum: a.Max, Default: defaultOf(a),
+			Type: a.Type, Description: usage, Enum: a.Enum, Minimum: a.Min, Maximum: a.Max, Default: defaultOf(a),
 		}}
-		switch {
-		case a.Name == "slos":
-			p.schema.Items = &sloItem
-		case a.Items != "":
+		if a.Items != "" {
 			p.schema.Items = &schema{Type: a.Items}
 		}
+		p.also = a.Also
 		p.asText = a.Type == typeInteger || a.Type == typeNumber || a.Type == typeBoolean
 		params = append(params, p)
 	}
 	return params
-}
-
-// sloItem is an objective. Other keys are let through: an objective that was suggested carries an explanation, too.
-var sloItem = schema{
-	Type: typeObject,
-	Properties: &properties{
-		{"type", schema{Type: typeString, Enum: []string{"latency", "error", "availability"}}},
-		{"title", schema{Type: typeString}},
-		{"objective", schema{Type: typeNumber}},
-		{"threshold", schema{Type: typeNumber}},
-	},
 }
 
 func defaultOf(a tools.Argument) any {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -17,6 +18,7 @@ import (
 	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/tools"
+	"github.com/fault-project/fault/treesitter/lint"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,7 +37,8 @@ func everything(t *testing.T, results *scenarios.Results) Tools {
 	indexes := tools.NewIndexes(t.TempDir(), duckdb.Open)
 	return Tools{
 		Index: tools.NewIndex(files, indexes), Search: tools.NewSearch(files, indexes), List: tools.NewList(files),
-		Extract: tools.NewExtract(files),
+		Extract: tools.NewExtract(files), Lint: tools.NewLint(files),
+		Scores: []*tools.Score{tools.NewScore(lint.Performance), tools.NewScore(lint.Reliability)},
 		Impacts: tools.Impacts(targets, func(_ context.Context, list []scenarios.Scenario, o tools.RunOptions) (*scenarios.Results, error) {
 			o.Progress(1, 2)
 			results.Results[0].Scenario = list[0]
@@ -76,10 +79,10 @@ func TestToolsListGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A token is about four bytes of such JSON.
-	if tokens := len(data) / 4; tokens > 6000 {
+	if tokens := len(data) / bytesPerToken; tokens > 6000 {
 		t.Errorf("the list has about %d tokens, at most 6000 are wanted", tokens)
 	}
+	logTokens(t, data)
 	var got bytes.Buffer
 	if err := json.Indent(&got, data, "", "  "); err != nil {
 		t.Fatal(err)
@@ -98,6 +101,35 @@ func TestToolsListGolden(t *testing.T) {
 	if !bytes.Equal(got.Bytes(), want) {
 		t.Errorf("the list of tools differs from %s; run the test with -update and read the difference", path)
 	}
+}
+
+// bytesPerToken is how many bytes of such JSON a token is, about.
+const bytesPerToken = 4
+
+// logTokens logs what each tool costs; go test -v shows it.
+func logTokens(t *testing.T, list []byte) {
+	t.Helper()
+	var answer struct {
+		Result struct {
+			Tools []json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(list, &answer); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, data := range answer.Result.Tools {
+		var tool struct {
+			Name                      string
+			InputSchema, OutputSchema json.RawMessage
+		}
+		if err := json.Unmarshal(data, &tool); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "\n%-40s %5d  %5d  %5d", tool.Name, len(data)/bytesPerToken, len(tool.InputSchema)/bytesPerToken,
+			len(tool.OutputSchema)/bytesPerToken)
+	}
+	t.Logf("about %d tokens (tool, all, input, output):%s", len(list)/bytesPerToken, b.String())
 }
 
 // Clients refuse or misread schemas that are too clever, and take hints that are absent for the worst.
@@ -137,7 +169,7 @@ func TestToolsAreWellDescribed(t *testing.T) {
 	}
 }
 
-// checkSchema checks that every schema below has one plain type, and every argument a description.
+// checkSchema checks that every schema below has one plain type, and every argument a description unless it needs none.
 func checkSchema(t *testing.T, path string, s map[string]any, described bool) {
 	t.Helper()
 	kind, ok := s["type"].(string)
@@ -153,25 +185,24 @@ func checkSchema(t *testing.T, path string, s map[string]any, described bool) {
 	properties, _ := s["properties"].(map[string]any)
 	for name, p := range properties {
 		one := p.(map[string]any)
-		if described && one["description"] == nil {
+		if described && one["description"] == nil && !slices.Contains(plainArguments, name) {
 			t.Errorf("%s.%s has no description", path, name)
 		}
 		checkSchema(t, path+"."+name, one, false)
 	}
 }
 
-// closeSchema forbids properties that an object with properties does not mention, at every level.
-func closeSchema(s map[string]any) {
-	properties, ok := s["properties"].(map[string]any)
-	if ok {
-		s["additionalProperties"] = false
+// absent returns the properties that a schema mentions and an answer lacks, at the top.
+func absent(s map[string]any, answer any) []string {
+	properties, _ := s["properties"].(map[string]any)
+	object, _ := answer.(map[string]any)
+	var names []string
+	for name := range properties {
+		if _, ok := object[name]; !ok {
+			names = append(names, name)
+		}
 	}
-	for _, p := range properties {
-		closeSchema(p.(map[string]any))
-	}
-	if items, ok := s["items"].(map[string]any); ok {
-		closeSchema(items)
-	}
+	return names
 }
 
 func compile(t *testing.T, s map[string]any) *jsonschema.Schema {
@@ -197,6 +228,8 @@ func TestArgumentsMatchInputs(t *testing.T) {
 		"search":  {tools.SearchIn{}, new(tools.Search).Arguments()},
 		"list":    {tools.ListIn{}, new(tools.List).Arguments()},
 		"extract": {tools.ExtractIn{}, new(tools.Extract).Arguments()},
+		"lint":    {tools.LintIn{}, new(tools.Lint).Arguments()},
+		"score":   {tools.ScoreIn{}, new(tools.Score).Arguments()},
 	} {
 		var fields, names []string
 		for f := range reflect.TypeOf(tc.input).Fields() {
@@ -222,20 +255,19 @@ func TestCallEveryTool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schemas := map[string]*jsonschema.Schema{}
+	schemas := map[string]map[string]any{}
 	for _, info := range list {
 		var s map[string]any
 		if err := json.Unmarshal(info.OutputSchema, &s); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(info.Name, "_impact_scenario") { // these name only what matters most, as the list has to stay small
-			closeSchema(s) // the answer has nothing that the schema does not mention
-		}
-		schemas[info.Name] = compile(t, s)
+		schemas[info.Name] = s
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "shop.py")
+	const careless = "def price(item):\n    return requests.get(item)\n"
 	for name, text := range map[string]string{
+		"careless.py":    "import requests\n\n" + careless,
 		"pyproject.toml": "[project]\nname = \"shop\"\n",
 		"shop.py":        "class Cart:\n    @cached\n    def total(self):\n        return sum(self.items)\n\n@app.post(\"/pay\")\ndef pay(cart):\n    return cart.total()\n",
 	} {
@@ -259,6 +291,9 @@ func TestCallEveryTool(t *testing.T) {
 		{"fault_search_code", map[string]any{"query": "total of the cart"}, "Cart.total"},
 		{"fault_list_function_names", map[string]any{"file": "file://" + file}, `["Cart.total","pay"]`},
 		{"fault_extract_code_block", map[string]any{"file": file, "func": "Cart.total"}, `{"full":"@cached\n    def total(self):`},
+		{"fault_lint", map[string]any{"paths": []string{dir}, "severity": "Warning", "diff": "true"}, "2 files, 12 lines: 1 error, 0 warning, 0 info"},
+		{"fault_score_performance", map[string]any{"snippet": careless, "lang": "py"}, `"score":1}`},
+		{"fault_score_reliability", map[string]any{"snippet": careless, "lang": "Python"}, `{"explanation":"1 finding about reliability in 2 lines`},
 		{"fault_run_latency_impact_scenario", impact("latency", 300, "deviation", 0, "per_read_write_op", false, "direction", "ingress",
 			"side", "server", "proxies", []string{"34000=http://127.0.0.1:2"}), "# Scenarios Report"},
 		{"fault_run_jitter_impact_scenario", impact("amplitude", 50.5, "frequency", "3"), "jitter"},
@@ -280,8 +315,12 @@ func TestCallEveryTool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := schemas[tc.tool].Validate(instance); err != nil {
+			if err := compile(t, schemas[tc.tool]).Validate(instance); err != nil {
 				t.Errorf("structured content %s: %v", r.Structured, err)
+			}
+			// The schema names what a caller acts on, as the list has to stay small; what it names is there.
+			if names := absent(schemas[tc.tool], instance); len(names) > 0 && !slices.Equal(names, []string{"warning"}) {
+				t.Errorf("structured content %s lacks %q", r.Structured, names)
 			}
 			if wants := strings.HasPrefix(tc.tool, "fault_run") || strings.HasPrefix(tc.tool, "fault_index"); wants && steps == 0 {
 				t.Error("no progress")

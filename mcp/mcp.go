@@ -31,7 +31,8 @@ type Server struct {
 // instructions tell the calling model how the tools belong together.
 const instructions = "Measure what network faults do to a running endpoint: pass its URL to a fault_run_…_impact_scenario tool, with " +
 	"proxies to put the fault between the application and an upstream it calls. To find the code to look at, index the source once " +
-	"with fault_index_source_code, then use fault_search_code, fault_list_function_names and fault_extract_code_block."
+	"with fault_index_source_code, then use fault_search_code, fault_list_function_names and fault_extract_code_block. fault_lint and " +
+	"fault_score_… tell what in it would fail."
 
 // New returns a server that offers the given tools. It opens and starts nothing.
 func New(o Options) *Server { return newServer(o.Version, o.Log, o.Tools.catalog()) }

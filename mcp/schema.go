@@ -66,6 +66,8 @@ type param struct {
 	// asText accepts a number or a truth value that is written as text ("3"), as the documented examples do. The schema does not
 	// say so: it names the one type to prefer.
 	asText bool
+	// also are values that are accepted beside those of the schema, in any letter case: other spellings, which a model need not know.
+	also []string
 }
 
 // objectOf returns the schema of a tool's arguments.

@@ -49,28 +49,29 @@ type Number string
 
 // impactArguments are the arguments that all measurements share.
 var impactArguments = []Argument{
-	{Name: "url", Type: "string", Required: true, Usage: "absolute http or https address of the endpoint to call"},
+	{Name: "url", Type: "string", Required: true, Usage: "http or https, on loopback unless others are allowed"},
 	{Name: "method", Type: "string", Enum: impactMethods, Default: "GET", Usage: "HTTP method"},
 	{Name: "body", Type: "string", Usage: "request body"},
-	{Name: "duration", Type: "string", Default: "10s", Usage: "how long to call the endpoint, such as 10s or 1m30s; at most 10m"},
+	{Name: "duration", Type: "string", Default: "10s", Usage: "of the load: 10s, 1m30s; at most 10m"},
 	{Name: "num_clients", Type: "integer", Default: "1", Min: bound(1), Max: bound(maxImpactClients), Usage: "number of clients"},
 	{
 		Name: "rps", Type: "integer", Default: "3", Min: bound(1), Max: bound(maxImpactRate),
-		Usage: "calls a second of each client; num_clients × rps is at most 1000",
+		Usage: "calls a second of each client; num_clients × rps ≤ 1000",
 	},
 	{
 		Name: "timeout", Type: "number", Default: "30", Min: bound(0.001), Max: bound(maxImpactTimeout),
-		Usage: "timeout of each call, in seconds",
+		Usage: "of each call, in seconds",
 	},
 	{
 		Name: "proxies", Type: "array", Items: "string",
-		Usage: "mappings LOCALPORT=[protocol://]host[:port]: the fault acts on what the application calls through them, not on the call",
+		Usage: "LOCALPORT=[protocol://]host[:port]: put the fault on what the application calls through these ports, not on this call",
 	},
 	{
 		Name: "slos", Type: "array", Items: "object",
-		Usage: "objectives to judge by (objective in percent; threshold in ms, of errors in percent); by default 99% < 350ms, 95% < 200ms",
+		Usage: "{type: latency|error|availability, objective: %, threshold: ms or % of errors}; " +
+			"by default 99% under 350 ms, 95% under 200 ms",
 	},
-	{Name: "seed", Type: "integer", Min: bound(0), Usage: "repeats the draws of an earlier run"},
+	{Name: "seed", Type: "integer", Min: bound(0), Usage: "of an earlier run, to repeat its draws"},
 }
 
 // Argument describes one argument of an operation, for whoever declares it to callers.
@@ -79,8 +80,10 @@ type Argument struct {
 	// Type is the JSON type; Items that of an array's elements.
 	Type, Items string
 	// Default is the value of an argument that is not given, as text; "" for none.
-	Default  string
-	Enum     []string
+	Default string
+	Enum    []string
+	// Also are values that are accepted beside those of Enum, and not announced: other spellings of them.
+	Also     []string
 	Min, Max *float64 // both included; nil for no bound
 	Required bool
 }

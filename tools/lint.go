@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -33,8 +34,12 @@ type LintIn struct {
 	Severity string `json:"severity"`
 	// Rules and Languages restrict what is looked for; empty means all.
 	Rules     []string `json:"rules"`
-	Languages []string `json:"languages"`
+	Languages []string `json:"-"`
 	Tests     bool     `json:"tests"`
+	// Diff asks for a diff of the mechanical fixes.
+	Diff bool `json:"diff"`
+	// Limit is the greatest number of findings to return, the worst if there are more; 0 means all.
+	Limit int `json:"limit"`
 	// Names are what the paths are called in findings and in the diff, nil to call them what they are.
 	Names []string `json:"-"`
 	// Roots are the client's folders, nil when it declares none.
@@ -43,9 +48,10 @@ type LintIn struct {
 
 // LintOut is what [Lint.Run] found.
 type LintOut struct {
-	// Findings are in the order of the files and lines.
+	// Findings are in the order of the files and lines; Omitted is how many there are beyond the limit.
 	Findings []lint.Finding `json:"findings"`
-	// Counts are by severity.
+	Omitted  int            `json:"omitted"`
+	// Counts are by severity, and with the scores they are about all findings.
 	Counts      map[lint.Severity]int `json:"counts"`
 	Performance lint.Score            `json:"performance"`
 	Reliability lint.Score            `json:"reliability"`
@@ -56,20 +62,68 @@ type LintOut struct {
 	Skipped    map[string]int `json:"skipped"`
 	// Warnings name files that could not be read as a whole.
 	Warnings []string `json:"warnings"`
-	// Fixes is the number of findings that Diff puts right; Diff is a unified diff of all mechanical fixes, with the paths as they were
-	// given, or "".
+	// Fixes is the number of findings that have a mechanical fix; Diff, if asked for, is a unified diff of all of them, with the paths as
+	// they were given.
 	Fixes int    `json:"fixes"`
 	Diff  string `json:"diff"`
 }
 
-// Text is one line for each finding.
+// Text is one line for each finding, and one for what they amount to.
 func (o *LintOut) Text() string {
 	var b strings.Builder
 	for i := range o.Findings {
 		f := &o.Findings[i]
 		fmt.Fprintf(&b, "%s:%d:%d: %s: %s (%s)\n", f.Path, f.Line, f.Column, f.Severity, f.Message, f.Rule)
 	}
-	return b.String()
+	if o.Omitted > 0 {
+		fmt.Fprintf(&b, "%d more left out for limit\n", o.Omitted)
+	}
+	for _, w := range o.Warnings {
+		fmt.Fprintf(&b, "note: %s\n", w)
+	}
+	return b.String() + o.Summary()
+}
+
+// Summary says in one line what was read, what was found in it and how good it is.
+func (o *LintOut) Summary() string {
+	counts := make([]string, 0, len(lint.Severities())+1)
+	for _, s := range lint.Severities() {
+		counts = append(counts, fmt.Sprintf("%d %s", o.Counts[s], s))
+	}
+	if o.Suppressed > 0 {
+		counts = append(counts, fmt.Sprintf("%d ignored by comments", o.Suppressed))
+	}
+	files, lines := "files", "lines"
+	if o.Files == 1 {
+		files = "file"
+	}
+	if o.Lines == 1 {
+		lines = "line"
+	}
+	return fmt.Sprintf("%d %s, %d %s: %s; reliability %.2f, performance %.2f",
+		o.Files, files, o.Lines, lines, strings.Join(counts, ", "), o.Reliability.Value, o.Performance.Value)
+}
+
+// maxLintFindings is how many findings an agent gets unless it asks for more.
+const maxLintFindings = 30
+
+// Arguments lists the arguments.
+func (t *Lint) Arguments() []Argument {
+	severities := make([]string, 0, len(lint.Severities()))
+	for _, s := range lint.Severities() {
+		severities = append(severities, string(s))
+	}
+	return []Argument{
+		{Name: "paths", Type: "array", Items: "string", Required: true, Usage: "absolute paths of files and folders"},
+		{Name: "severity", Type: "string", Enum: severities, Default: string(lint.Info), Usage: "the mildest to report"},
+		{Name: "rules", Type: "array", Items: "string", Usage: "only these rules"},
+		{Name: "tests", Type: "boolean", Default: "false", Usage: "in folders look at tests, too"},
+		{Name: "diff", Type: "boolean", Default: "false", Usage: "return a diff of all mechanical fixes"},
+		{
+			Name: "limit", Type: "integer", Default: strconv.Itoa(maxLintFindings), Min: bound(1), Max: bound(1000),
+			Usage: "most findings, the worst",
+		},
+	}
 }
 
 // skipTest is the reason for which tests are left out.
@@ -105,7 +159,9 @@ func (t *Lint) Run(ctx context.Context, in LintIn) (*LintOut, error) {
 			out.Warnings = append(out.Warnings, list[i].shown+": "+r.report.Warning)
 		}
 		out.Fixes += r.fixes
-		diff.WriteString(r.diff)
+		if in.Diff {
+			diff.WriteString(r.diff)
+		}
 	}
 	for i := range out.Findings {
 		out.Counts[out.Findings[i].Severity]++
@@ -113,7 +169,33 @@ func (t *Lint) Run(ctx context.Context, in LintIn) (*LintOut, error) {
 	out.Diff = diff.String()
 	out.Performance = lint.ScoreOf(lint.Performance, out.Findings, out.Lines)
 	out.Reliability = lint.ScoreOf(lint.Reliability, out.Findings, out.Lines)
+	out.Findings, out.Omitted = worst(out.Findings, in.Limit)
 	return out, nil
+}
+
+// worst returns the worst findings in their order, at most limit of them if that is not 0, and how many there are beside.
+func worst(findings []lint.Finding, limit int) (kept []lint.Finding, omitted int) {
+	if limit <= 0 || len(findings) <= limit {
+		return findings, 0
+	}
+	kept = make([]lint.Finding, 0, limit)
+	room := map[lint.Severity]int{} // how many of each severity are kept
+	left := limit
+	for _, s := range lint.Severities() {
+		for i := range findings {
+			if findings[i].Severity == s && left > 0 {
+				room[s]++
+				left--
+			}
+		}
+	}
+	for i := range findings {
+		if s := findings[i].Severity; room[s] > 0 {
+			room[s]--
+			kept = append(kept, findings[i])
+		}
+	}
+	return kept, len(findings) - limit
 }
 
 // lintOptions checks the arguments.
@@ -133,7 +215,7 @@ func lintOptions(in LintIn) (o lint.Options, languages []treesitter.Language, er
 	}
 	for _, id := range in.Rules {
 		if !slices.Contains(known, id) {
-			hint := "fault lint --list-rules lists them"
+			hint := "`fault lint --list-rules` lists them"
 			if near := nearest.Of(id, known); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
@@ -142,17 +224,11 @@ func lintOptions(in LintIn) (o lint.Options, languages []treesitter.Language, er
 	}
 	o.Rules = in.Rules
 	for _, name := range in.Languages {
-		l, err := language("languages", name)
+		l, err := ruled("languages", name)
 		if err != nil {
 			return o, nil, err
 		}
-		if !slices.Contains(lint.Languages(), treesitter.Language(l)) {
-			return o, nil, &UserError{
-				Argument: "languages", Message: "no rules for " + l,
-				Hint: "have rules for " + strings.Trim(fmt.Sprint(lint.Languages()), "[]"),
-			}
-		}
-		languages = append(languages, treesitter.Language(l))
+		languages = append(languages, l)
 	}
 	return o, languages, nil
 }

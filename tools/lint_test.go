@@ -100,7 +100,7 @@ func TestLintDiffApplies(t *testing.T) {
 		"b/b.go": "package b\n\nfunc f() error {\n\tf, err := os.Open(p)\n\tif err != nil {\n\t\treturn err\n\t}\n\t_, err = f.Read(nil)\n\treturn err\n}\n",
 		"c c.py": "import requests\r\nrequests.get(URL)\r\n",
 	})
-	out, err := lint.Run(t.Context(), LintIn{Paths: []string{dir}, Names: []string{"."}})
+	out, err := lint.Run(t.Context(), LintIn{Diff: true, Paths: []string{dir}, Names: []string{"."}})
 	if err != nil || out.Fixes != 4 {
 		t.Fatalf("%d fixes, %v", out.Fixes, err)
 	}

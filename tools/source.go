@@ -15,7 +15,14 @@ import (
 var fileArgument = Argument{Name: "file", Type: "string", Required: true, Usage: "absolute path of the source file, plain or file://"}
 
 // languageArgument restricts an operation to one language.
-var languageArgument = Argument{Name: "lang", Type: "string", Enum: languageNames(), Usage: "only files of this language; all without it"}
+var languageArgument = func() Argument {
+	a := Argument{Name: "lang", Type: "string", Usage: "only files of this language; all without it"}
+	for _, l := range treesitter.Languages() {
+		a.Enum = append(a.Enum, string(l))
+		a.Also = append(a.Also, treesitter.Aliases(l)...)
+	}
+	return a
+}()
 
 // languageNames lists the accepted names of languages.
 func languageNames() []string {

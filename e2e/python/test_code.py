@@ -20,10 +20,13 @@ NAMES = [
 TOOLS = {
     "fault_extract_code_block",
     "fault_index_source_code",
+    "fault_lint",
     "fault_list_function_names",
     "fault_run_blackhole_impact_scenario",
     "fault_run_jitter_impact_scenario",
     "fault_run_latency_impact_scenario",
+    "fault_score_performance",
+    "fault_score_reliability",
     "fault_search_code",
 }
 
@@ -84,6 +87,32 @@ def test_search_finds_by_meaning_of_the_name(project: Path) -> None:
     first = answer.index("fetch_exchange_rate")
     assert "shop.py" in answer and "42" in answer
     assert answer.find("Basket.pay") == -1 or answer.index("Basket.pay") > first
+
+
+CARELESS = '''import requests
+
+
+class Rates:
+    @staticmethod
+    def fetch(currency):
+        return requests.get(f"https://rates.example.com/{currency}").json()
+'''
+
+
+def test_score_of_what_was_extracted(project: Path) -> None:
+    (project / "rates.py").write_text(CARELESS)
+    for concern, at_most in (("reliability", 0.5), ("performance", 1.0)):
+        answer = json.loads(run("score", project / "rates.py", "fetch", "python", concern))
+        assert set(answer) == {"explanation", "score"}
+        assert 0 <= answer["score"] <= at_most
+        assert ("requests.get has no timeout" in answer["explanation"]) == (concern == "reliability"), answer
+
+
+def test_lint_says_where_and_why(project: Path) -> None:
+    (project / "rates.py").write_text(CARELESS)
+    answer = run("lint", project)
+    assert f"{project.resolve()}/rates.py:7:16: error: requests.get has no timeout" in answer
+    assert "2 files" in answer
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,9 @@ type Options struct {
 	Rules []string
 	// Severity is the mildest severity to report; "" means Info.
 	Severity Severity
+
+	// partial says that the source is a part of a file; see [CheckSnippet].
+	partial bool
 }
 
 // Report is what was found in one source text.
@@ -165,7 +168,7 @@ func Check(ctx context.Context, language treesitter.Language, path string, src [
 	if tree.Broken {
 		report.Warning = "the file has syntax errors; nothing is reported in functions that have one"
 	}
-	c := &checker{tree: tree, code: blank(tree), language: language, path: path, suppressions: suppressionsOf(tree)}
+	c := &checker{tree: tree, code: blank(tree), language: language, path: path, partial: o.partial, suppressions: suppressionsOf(tree)}
 	seen := map[string]bool{}
 	for i := range matches {
 		rule := set.rules[matches[i].Query]

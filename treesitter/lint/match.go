@@ -16,6 +16,8 @@ type checker struct {
 	language     treesitter.Language
 	path         string
 	suppressions suppressions
+	// partial says that the source is a part of a file, whose imports are elsewhere.
+	partial bool
 }
 
 // match is one place where a rule's query fits.

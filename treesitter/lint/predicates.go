@@ -30,7 +30,7 @@ var predicates = map[string]predicate{
 	"match?": func(m *match, n *treesitter.Node, args []string) bool {
 		return n != nil && m.matches(args[0], m.code[n.Start:n.End])
 	},
-	// (#file? "re"): something in the file matches.
+	// (#file? "re"): something in the file matches, or may match where it cannot be seen.
 	"file?": func(m *match, _ *treesitter.Node, args []string) bool { return m.matches(args[0], m.code) },
 	// (#definition? @a "re"), (#scope? @a "re"): something in the function around it matches.
 	"definition?": func(m *match, n *treesitter.Node, args []string) bool {
@@ -154,6 +154,9 @@ func (m *match) holds(p treesitter.Predicate) bool {
 	}
 	if node == nil && len(p.Args) > 0 && p.Args[0].Capture {
 		return negate // what is not there has no property
+	}
+	if m.partial && p.Name == "file?" {
+		return true
 	}
 	return check(m, node, args) != negate
 }

@@ -163,10 +163,13 @@ func toolsPage(t *testing.T) []byte {
 	none := func(context.Context, []scenarios.Scenario, tools.RunOptions) (*scenarios.Results, error) {
 		return nil, nil
 	}
-	client, err := mcp.InProcess(t.Context(), mcp.New(mcp.Options{Version: "dev", Tools: mcp.Tools{
+	offered := mcp.Tools{
 		Index: tools.NewIndex(files, indexes), Search: tools.NewSearch(files, indexes), List: tools.NewList(files),
-		Extract: tools.NewExtract(files), Impacts: tools.Impacts(targets, none),
-	}}), mcp.DialOptions{})
+		Extract: tools.NewExtract(files), Lint: tools.NewLint(files),
+		Scores:  []*tools.Score{tools.NewScore(lint.Performance), tools.NewScore(lint.Reliability)},
+		Impacts: tools.Impacts(targets, none),
+	}
+	client, err := mcp.InProcess(t.Context(), mcp.New(mcp.Options{Version: "dev", Tools: offered}), mcp.DialOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,13 +183,36 @@ func toolsPage(t *testing.T) []byte {
 		"`structuredContent` holds the same facts as an object.\n")
 	for _, tool := range list {
 		fmt.Fprintf(&b, "\n## `%s`\n\n%s\n\n", tool.Name, tool.Description)
-		writeArguments(t, &b, tool)
+		writeArguments(t, &b, tool, usages(offered)[tool.Name])
 	}
 	return b.Bytes()
 }
 
+// usages are what arguments mean, by the names of tools and arguments: the list of tools, which has to stay short, leaves some out.
+func usages(offered mcp.Tools) map[string]map[string]string {
+	all := map[string][]tools.Argument{
+		"fault_index_source_code": offered.Index.Arguments(), "fault_search_code": offered.Search.Arguments(),
+		"fault_list_function_names": offered.List.Arguments(), "fault_extract_code_block": offered.Extract.Arguments(),
+		"fault_lint": offered.Lint.Arguments(),
+	}
+	for _, score := range offered.Scores {
+		all["fault_score_"+string(score.Concern())] = score.Arguments()
+	}
+	for _, impact := range offered.Impacts {
+		all["fault_run_"+impact.Name()+"_impact_scenario"] = impact.Arguments()
+	}
+	out := map[string]map[string]string{}
+	for tool, arguments := range all {
+		out[tool] = map[string]string{}
+		for _, a := range arguments {
+			out[tool][a.Name] = a.Usage
+		}
+	}
+	return out
+}
+
 // writeArguments lists the arguments in the order of the schema's text, which is the order in which they are offered.
-func writeArguments(t *testing.T, b *bytes.Buffer, tool mcp.ToolInfo) {
+func writeArguments(t *testing.T, b *bytes.Buffer, tool mcp.ToolInfo, usage map[string]string) {
 	var schema struct {
 		Required   []string
 		Properties map[string]struct {
@@ -225,7 +251,7 @@ func writeArguments(t *testing.T, b *bytes.Buffer, tool mcp.ToolInfo) {
 		case p.Default != nil:
 			def = code(fmt.Sprint(p.Default))
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name, cell(values), def, cell(p.Description))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name, cell(values), def, cell(usage[name]))
 	}
 }
 

@@ -83,7 +83,10 @@ func offered(t *testing.T, o *ToolOptions) []string {
 
 func TestReadOnlyLeavesOutWhatWritesOrSends(t *testing.T) {
 	all, readOnly := offered(t, &ToolOptions{}), offered(t, &ToolOptions{ReadOnly: true})
-	want := []string{"fault_extract_code_block", "fault_list_function_names", "fault_search_code"}
+	want := []string{
+		"fault_extract_code_block", "fault_lint", "fault_list_function_names", "fault_score_performance", "fault_score_reliability",
+		"fault_search_code",
+	}
 	if !reflect.DeepEqual(readOnly, want) {
 		t.Errorf("read-only: %v", readOnly)
 	}

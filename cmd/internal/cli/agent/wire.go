@@ -8,6 +8,7 @@ import (
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/scenarios/runner"
 	"github.com/fault-project/fault/tools"
+	"github.com/fault-project/fault/treesitter/lint"
 )
 
 // tools builds the operations to offer. Nothing is opened or bound here, so that the server answers at once: an index is opened by
@@ -33,6 +34,8 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 	offered.Search = tools.NewSearch(files, indexes)
 	offered.List = tools.NewList(files)
 	offered.Extract = tools.NewExtract(files)
+	offered.Lint = tools.NewLint(files)
+	offered.Scores = []*tools.Score{tools.NewScore(lint.Performance), tools.NewScore(lint.Reliability)}
 	if !o.ReadOnly {
 		offered.Index = tools.NewIndex(files, indexes)
 		offered.Impacts = tools.Impacts(targets, o.runScenarios)

@@ -120,7 +120,7 @@ func (o *Options) run(ctx context.Context) error {
 		}
 	}
 	out, err := tools.NewLint(files).Run(ctx, tools.LintIn{
-		Paths: absolute, Names: o.Paths, Severity: o.Severity, Rules: o.Rules, Languages: o.Languages, Tests: o.Tests,
+		Paths: absolute, Names: o.Paths, Severity: o.Severity, Rules: o.Rules, Languages: o.Languages, Tests: o.Tests, Diff: true,
 	})
 	if err != nil {
 		return usage(err)

@@ -96,7 +96,7 @@ func TestRunText(t *testing.T) {
 		"    requests.get(URL)\n" +
 		"a b.py:6:5: warning: every exception ends here, without a log line: also those that nobody thought of [swallowed-exception]\n" +
 		"    except Exception:\n\n" +
-		"1 files, 7 lines: 1 error, 1 warning, 0 info; reliability 0.25, performance 1.00\n1 can be fixed mechanically: --diff shows how\n"
+		"1 file, 7 lines: 1 error, 1 warning, 0 info; reliability 0.25, performance 1.00\n1 can be fixed mechanically: --diff shows how\n"
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

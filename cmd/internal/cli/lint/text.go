@@ -48,15 +48,7 @@ func (o *Options) text(out *tools.LintOut) error {
 	if len(out.Findings) > 0 {
 		p.printf("\n")
 	}
-	counts := make([]string, 0, len(lint.Severities()))
-	for _, s := range lint.Severities() {
-		counts = append(counts, fmt.Sprintf("%d %s", out.Counts[s], s))
-	}
-	p.printf("%d files, %d lines: %s", out.Files, out.Lines, strings.Join(counts, ", "))
-	if out.Suppressed > 0 {
-		p.printf(", %d ignored by comments", out.Suppressed)
-	}
-	p.printf("; reliability %.2f, performance %.2f\n", out.Reliability.Value, out.Performance.Value)
+	p.printf("%s\n", out.Summary())
 	if out.Fixes > 0 {
 		p.printf("%d can be fixed mechanically: --diff shows how\n", out.Fixes)
 	}
