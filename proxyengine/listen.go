@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/fault-project/fault/proxyengine/tcpproxy"
 )
 
 // BindError says which address could not be bound, and why.
@@ -65,7 +67,7 @@ func holds(address string) string {
 func (e *BindError) Unwrap() error { return e.Err }
 
 func bind(ctx context.Context, address, mapping string) (net.Listener, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: tcpproxy.Unpaced}
 	ln, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, &BindError{Address: address, Mapping: mapping, Err: err}

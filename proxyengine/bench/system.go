@@ -87,5 +87,10 @@ func machine() string {
 	if err != nil {
 		kernel = []byte("?")
 	}
-	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version())
+	congestion, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		congestion = []byte("?")
+	}
+	return fmt.Sprintf("%d × %s, Linux %s, congestion control %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)),
+		strings.TrimSpace(string(congestion)), runtime.Version())
 }

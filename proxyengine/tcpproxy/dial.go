@@ -50,14 +50,12 @@ func (d *Dialer) connect(ctx context.Context, f *event.Flow, address string) (ne
 		return d.Connect(ctx, "tcp", address)
 	}
 	nd := net.Dialer{Timeout: dialTimeout}
-	if d.Own != nil {
+	nd.Control = func(network, resolved string, c syscall.RawConn) error {
 		// Checked here, after the lookup, because a name may stand for the proxy's address.
-		nd.Control = func(_, resolved string, _ syscall.RawConn) error {
-			if addr, err := netip.ParseAddrPort(resolved); err == nil && d.Own(f, addr) {
-				return ErrLoop
-			}
-			return nil
+		if addr, err := netip.ParseAddrPort(resolved); err == nil && d.Own != nil && d.Own(f, addr) {
+			return ErrLoop
 		}
+		return Unpaced(network, resolved, c)
 	}
 	return nd.DialContext(ctx, "tcp", address)
 }
