@@ -43,7 +43,7 @@ func everything(t *testing.T, results *scenarios.Results) Tools {
 			o.Progress(1, 2)
 			results.Results[0].Scenario = list[0]
 			return results, nil
-		}),
+		}, nil),
 	}
 }
 

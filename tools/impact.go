@@ -50,17 +50,19 @@ type Impact struct {
 	definition fault.Definition
 	targets    *TargetGuard
 	run        RunScenarios
+	save       SaveResults
 }
 
-// Impacts returns the operation for each fault that has one, in a fixed order. targets decides what may be given load.
-func Impacts(targets *TargetGuard, run RunScenarios) []*Impact {
+// Impacts returns the operation for each fault that has one, in a fixed order. targets decides what may be given load; save keeps the
+// results, nil keeps none.
+func Impacts(targets *TargetGuard, run RunScenarios, save SaveResults) []*Impact {
 	list := make([]*Impact, 0, len(impacts))
 	for _, i := range impacts {
 		d, ok := fault.Lookup(string(i.kind))
 		if !ok {
 			panic("tools: no fault " + string(i.kind)) // the list above is wrong; any test finds it
 		}
-		list = append(list, &Impact{name: i.name, definition: d, targets: targets, run: run})
+		list = append(list, &Impact{name: i.name, definition: d, targets: targets, run: run, save: save})
 	}
 	return list
 }
@@ -111,5 +113,12 @@ func (t *Impact) out(results *scenarios.Results, seed uint64) (*ImpactOut, error
 	}
 	out := summarize(&results.Results[0].Scenario.Items[0], &results.Results[0].Results[0])
 	out.Fault, out.Report, out.Seed = t.name, text.String(), seed
+	if t.save != nil {
+		var err error
+		if out.Saved, err = t.save(t.name, results); err != nil {
+			// What was measured is worth more than the file.
+			out.Notes = append(out.Notes, fmt.Sprintf("The results could not be saved: %v.", err))
+		}
+	}
 	return out, nil
 }

@@ -42,6 +42,8 @@ type ImpactOut struct {
 	Notes         []string `json:"notes"`
 	// Seed repeats the run's draws, as far as the order of arrival allows.
 	Seed uint64 `json:"seed"`
+	// Saved is the folder that has results.json and report.md, "" where none are kept.
+	Saved string `json:"saved,omitempty"`
 	// Source says where the numbers come from.
 	Source string `json:"source"`
 }

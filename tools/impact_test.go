@@ -18,7 +18,7 @@ import (
 // impact returns the operation for a fault, on a runner that notes what it is asked for and answers with results.
 func impact(t *testing.T, name string, run RunScenarios) *Impact {
 	t.Helper()
-	for _, i := range Impacts(&TargetGuard{}, run) {
+	for _, i := range Impacts(&TargetGuard{}, run, nil) {
 		if i.Name() == name {
 			return i
 		}
@@ -373,7 +373,7 @@ func FuzzImpactIn(f *testing.F) {
 	f.Add(`{"url": "http://localhost", "latency": "1", "num_clients": "", "rps": null, "slos": [{"type": "error"}], "proxies": ["1=a:1"]}`)
 	f.Add(`{"url": "http://localhost", "latency": 1e400, "rps": "1e3", "sched": "start:5%,duration:5%", "timeout": "0x1p-2"}`)
 	f.Add(`{"url": "http://localhost", "duration": 1e9, "seed": 18446744073709551615}`)
-	op := Impacts(&TargetGuard{}, nil)[0]
+	op := Impacts(&TargetGuard{}, nil, nil)[0]
 	f.Fuzz(func(t *testing.T, text string) {
 		var in ImpactIn
 		if json.Unmarshal([]byte(text), &in) != nil {

@@ -167,7 +167,7 @@ func toolsPage(t *testing.T) []byte {
 		Index: tools.NewIndex(files, indexes), Search: tools.NewSearch(files, indexes), List: tools.NewList(files),
 		Extract: tools.NewExtract(files), Lint: tools.NewLint(files),
 		Scores:  []*tools.Score{tools.NewScore(lint.Performance), tools.NewScore(lint.Reliability)},
-		Impacts: tools.Impacts(targets, none),
+		Impacts: tools.Impacts(targets, none, nil),
 	}
 	client, err := mcp.InProcess(t.Context(), mcp.New(mcp.Options{Version: "dev", Tools: offered}), mcp.DialOptions{})
 	if err != nil {

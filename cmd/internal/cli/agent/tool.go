@@ -19,6 +19,7 @@ type ToolOptions struct {
 	AllowTargets []string
 	ReadOnly     bool
 	Index        string
+	Results      string
 	Models       *modelflags.Options
 
 	f *cli.Factory
@@ -52,10 +53,16 @@ func NewTool(f *cli.Factory, models *modelflags.Options, runF cli.RunFunc[ToolOp
 	code := cli.FlagsOf(cmd, "Code Index Options")
 	code.String(&o.Index, "index", "FAULT_INDEX", "",
 		"keep the code index in `DIR`; without it one for each repository in the user's cache directory")
+	output := cli.FlagsOf(cmd, "Output Options")
+	output.String(&o.Results, "results", "FAULT_RESULTS", "",
+		"keep results.json and report.md of every measurement in a new folder below `DIR`")
 	return cmd
 }
 
 func (o *ToolOptions) run(ctx context.Context) error {
+	if o.ReadOnly && o.Results != "" {
+		return cli.Usagef("leave one of them out", "--read-only and --results exclude each other: without measurements there are no results")
+	}
 	offered, err := o.tools()
 	if err != nil {
 		return flagError(err)

@@ -44,12 +44,13 @@ func TestToolOptions(t *testing.T) {
 	if got := parse(""); !reflect.DeepEqual(*got, ToolOptions{Models: &modelflags.Options{}}) {
 		t.Errorf("defaults %+v", *got)
 	}
-	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: "/i", Models: &modelflags.Options{}}
-	if got := parse("--allow-dir /a --allow-dir /b --allow-target x:1 --allow-target *.y --read-only --index /i"); !reflect.DeepEqual(*got, want) {
+	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: "/i", Results: "/r", Models: &modelflags.Options{}}
+	if got := parse("--allow-dir /a --allow-dir /b --allow-target x:1 --allow-target *.y --read-only --index /i --results /r"); !reflect.DeepEqual(*got, want) {
 		t.Errorf("flags %+v", *got)
 	}
 	env = map[string]string{
 		"FAULT_ALLOW_DIR": "/a,/b", "FAULT_ALLOW_TARGET": "x:1,*.y", "FAULT_READ_ONLY": "true", "FAULT_INDEX": "/i",
+		"FAULT_RESULTS": "/r",
 	}
 	if got := parse(""); !reflect.DeepEqual(*got, want) {
 		t.Errorf("environment %+v", *got)
@@ -99,6 +100,8 @@ func TestWrongSafetyOptionsAreUsageErrors(t *testing.T) {
 	for name, o := range map[string]*ToolOptions{
 		"--allow-dir":    {AllowDirs: []string{"/no/such/folder"}},
 		"--allow-target": {AllowTargets: []string{"ftp://x"}},
+		"--results":      {Results: "/dev/null/below"},
+		"--read-only":    {ReadOnly: true, Results: "/r"},
 	} {
 		o.f, o.Models = &cli.Factory{Log: slog.New(slog.DiscardHandler)}, &modelflags.Options{}
 		err := o.run(t.Context())

@@ -38,7 +38,13 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 	offered.Scores = []*tools.Score{tools.NewScore(lint.Performance), tools.NewScore(lint.Reliability)}
 	if !o.ReadOnly {
 		offered.Index = tools.NewIndex(files, indexes)
-		offered.Impacts = tools.Impacts(targets, o.runScenarios)
+		var save tools.SaveResults
+		if o.Results != "" {
+			if save, err = tools.SaveBelow(o.Results); err != nil {
+				return offered, err
+			}
+		}
+		offered.Impacts = tools.Impacts(targets, o.runScenarios, save)
 	}
 	return offered, nil
 }

@@ -11,8 +11,6 @@ import (
 
 	"github.com/fault-project/fault/proxyengine/schedule"
 	"github.com/fault-project/fault/scenarios"
-	"github.com/fault-project/fault/scenarios/report"
-	"github.com/fault-project/fault/scenarios/runner"
 )
 
 // The measurements: a load of loadRate calls a second. The hole begins and ends half-way between two calls that are due, so that
@@ -25,7 +23,6 @@ const (
 	holeStart     = 1500 * time.Millisecond
 	holeEnd       = 2500 * time.Millisecond
 	callTimeout   = time.Second
-	baselineCalls = 5
 )
 
 // impactAnswer is the part of a measurement's answer that the tour prints.
@@ -37,6 +34,7 @@ type impactAnswer struct {
 	BaselineCalls int     `json:"baseline_calls"`
 	BaselineP50   float64 `json:"baseline_p50_ms"`
 	AddedP50      float64 `json:"added_p50_ms"`
+	Saved         string  `json:"saved"`
 }
 
 // load is the arguments that both measurements share, with those of one of them.
@@ -69,6 +67,7 @@ func (t *tour) latency(ctx context.Context) error {
 	t.detail("without the fault   p50 %s   %s", milliseconds(answer.BaselineP50), count(answer.BaselineCalls, "call"))
 	t.detail("with the fault      p50 %s   %s, %d failed", milliseconds(answer.P50), count(answer.Calls, "call"), answer.Errors)
 	t.detail("added                   %s", t.bold(milliseconds(answer.AddedP50)))
+	t.saved = append(t.saved, answer.Saved)
 	if answer.Errors > 0 {
 		return fmt.Errorf("%d of %d calls failed, and latency alone should fail none", answer.Errors, answer.Calls)
 	}
@@ -84,9 +83,16 @@ func (t *tour) blackhole(ctx context.Context) error {
 	if err := t.call(ctx, "fault_run_blackhole_impact_scenario", args, &answer); err != nil {
 		return err
 	}
+	gone, err := saved(answer.Saved)
+	if err != nil {
+		return err
+	}
+	inside, outside := split(gone)
 	t.detail("without the fault   p50 %s   %s", milliseconds(answer.BaselineP50), count(answer.BaselineCalls, "call"))
-	t.detail("with the fault      p50 %s   %s, %s failed, %d of them by waiting in vain", milliseconds(answer.P50),
-		count(answer.Calls, "call"), t.bold(strconv.Itoa(answer.Errors)), answer.Timeouts)
+	t.detail("outside the hole    p50 %s   %s, %d failed", milliseconds(outside.p50()), count(outside.calls, "call"), outside.failed)
+	t.detail("inside the hole     p50 %s   %s, %s failed, %d of them by waiting in vain", milliseconds(inside.p50()),
+		count(inside.calls, "call"), t.bold(strconv.Itoa(inside.failed)), answer.Timeouts)
+	t.saved = append(t.saved, answer.Saved)
 	return nil
 }
 
@@ -96,86 +102,22 @@ func holeSchedule() string {
 
 func milli(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
-// scenario is both measurements as a file.
-func (t *tour) scenario() string {
-	item := func(duration time.Duration, fault string) string {
-		return fmt.Sprintf(`  - call:
-      method: GET
-      url: %s
-      timeout: %d
-    context:
-      upstreams: []
-      faults:
-        - %s
-      strategy: {mode: load, duration: %s, clients: 1, rps: %d}
-      slo:
-        - {slo_type: latency, title: 95%% @ 200ms, objective: 95, threshold: 200}
-        - {slo_type: error, title: 99%% without an error, objective: 99, threshold: 1}
-      proxy:
-        disable_http_proxies: true
-        proxies: [%q]
-`, t.target(), callTimeout.Milliseconds(), fault, schedule.FormatDuration(duration), loadRate, t.proxy())
+// saved is the only item of the results that a measurement left in a folder.
+func saved(folder string) (*scenarios.ItemResult, error) {
+	results, err := scenarios.ReadResults(filepath.Join(folder, "results.json"))
+	if err != nil {
+		return nil, fmt.Errorf("read what the measurement left: %w", err)
 	}
-	return "---\ntitle: The demo application and its upstream\n" +
-		"description: A slow upstream, then one that vanishes for a second\nitems:\n" +
-		item(latencyLoad, fmt.Sprintf("{type: latency, side: server, direction: ingress, mean: %d, stddev: 0}", latencyMS)) +
-		item(blackholeLoad, fmt.Sprintf("{type: blackhole, side: server, direction: egress, period: %q}", holeSchedule()))
-}
-
-type runFunc func(ctx context.Context, list []scenarios.Scenario) (*scenarios.Results, error)
-
-// runScenarios runs them as `fault scenario run` does, with a few calls before each item.
-func runScenarios(ctx context.Context, list []scenarios.Scenario) (*scenarios.Results, error) {
-	return runner.New(runner.Options{BaselineCalls: baselineCalls}).Run(ctx, list)
-}
-
-// repeat runs both measurements again, from a scenario file, and leaves that, its results and its report.
-func (t *tour) repeat(run runFunc) func(ctx context.Context) error {
-	return func(ctx context.Context) error {
-		t.step("Repeat both from a file")
-		t.outcome("as fault scenario run does, for CI")
-		text := t.scenario()
-		path := filepath.Join(t.dir, "scenario.yaml")
-		list, err := scenarios.Parse(path, []byte(text))
-		if err != nil {
-			return err
-		}
-		if err := scenarios.WriteFile(path, []byte(text)); err != nil {
-			return err
-		}
-		results, err := run(ctx, list)
-		if err != nil {
-			return err
-		}
-		if len(results.Results) != 1 || len(results.Results[0].Results) != 2 {
-			return fmt.Errorf("%s: the results lack a measurement", path)
-		}
-		slow, gone := &results.Results[0].Results[0], &results.Results[0].Results[1]
-		without, with := tallyOf(slow.Baseline).p50(), tallyOf(slow.Results).p50()
-		t.detail("latency, added          %s   %s", milliseconds(with-without), count(len(slow.Results), "call"))
-		inside, outside := split(gone)
-		t.detail("outside the hole    p50 %s   %s, %d failed", milliseconds(outside.p50()), count(outside.calls, "call"), outside.failed)
-		t.detail("inside the hole     p50 %s   %s, %s failed", milliseconds(inside.p50()), count(inside.calls, "call"),
-			t.bold(strconv.Itoa(inside.failed)))
-		if err := scenarios.WriteResults(filepath.Join(t.dir, "results.json"), results); err != nil {
-			return err
-		}
-		return report.Build(results).Write(filepath.Join(t.dir, "report.md"))
+	if len(results.Results) != 1 || len(results.Results[0].Results) != 1 || len(results.Results[0].Results[0].Results) == 0 {
+		return nil, fmt.Errorf("the results in %s lack the measurement", folder)
 	}
+	return &results.Results[0].Results[0], nil
 }
 
 // tally sums up calls.
 type tally struct {
 	calls, failed int
 	times         []float64 // milliseconds
-}
-
-func tallyOf(calls []scenarios.CallResult) *tally {
-	t := &tally{}
-	for i := range calls {
-		t.add(&calls[i])
-	}
-	return t
 }
 
 func (t *tally) add(call *scenarios.CallResult) {

@@ -24,6 +24,7 @@ type tour struct {
 	mapping int // the local port that the application's upstream goes through while a measurement runs
 	files   []string
 	session session
+	saved   []string // the folders with the results of the measurements
 }
 
 // startApplication starts the demo application with its upstream behind a mapping that does not listen yet: each measurement
@@ -81,7 +82,7 @@ func (t *tour) writeSource() (err error) {
 func (t *tour) startServer(ctx context.Context, dial dialFunc, stderr io.Writer) error {
 	t.step("Start the MCP server")
 	start := time.Now()
-	args := []string{"agent", "tool", "--index", t.indexFolder()}
+	args := []string{"agent", "tool", "--index", t.indexFolder(), "--results", t.dir}
 	var err error
 	if t.session, err = dial(ctx, args, t.source(), stderr); err != nil {
 		return err
@@ -198,10 +199,13 @@ func (t *tour) leave() error {
 		return fmt.Errorf("remove the index of the tour: %w", err)
 	}
 	t.printf("\n%s\n", t.bold("Left in "+t.dir))
-	t.printf("  report.md      the verdict on both, to read\n")
-	t.printf("  results.json   every call, for a program\n")
-	t.printf("  scenario.yaml  what was run\n")
-	t.printf("  source/        the application that was measured\n")
+	for i, folder := range t.saved {
+		t.saved[i] = filepath.Base(folder) + "/"
+	}
+	t.printf("  %s, each with\n", strings.Join(t.saved, " and "))
+	t.printf("    report.md       what was measured, and the verdict, to read\n")
+	t.printf("    results.json    every call, for a program\n")
+	t.printf("  source/           the application that was measured\n")
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)

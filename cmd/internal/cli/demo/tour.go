@@ -22,8 +22,6 @@ type TourOptions struct {
 	f *cli.Factory
 	// dial starts the MCP server with these arguments and this folder as its client's root; replaced in tests.
 	dial dialFunc
-	// runScenarios runs a scenario file; replaced in tests.
-	runScenarios runFunc
 }
 
 type dialFunc func(ctx context.Context, args []string, root string, stderr io.Writer) (session, error)
@@ -37,10 +35,10 @@ type session interface {
 
 // NewTour returns `fault demo tour`; runF, if not nil, replaces what it does.
 func NewTour(f *cli.Factory, runF cli.RunFunc[TourOptions]) *cobra.Command {
-	o := &TourOptions{f: f, dial: dialChild, runScenarios: runScenarios}
+	o := &TourOptions{f: f, dial: dialChild}
 	cmd := &cobra.Command{
 		Use:   "tour",
-		Short: "Show on the demo application what an editor can ask, in half a minute",
+		Short: "Show on the demo application what an editor can ask, in ten seconds",
 		Long: "Start the demo application and the MCP server, let them meet as in an editor (index, search and extract code, " +
 			"measure the application with a slow and with a dead upstream), and leave the report. It needs no network, no key and " +
 			"no other program.",
@@ -104,9 +102,6 @@ func (o *TourOptions) run(ctx context.Context) (err error) {
 	}
 	if err := t.session.Close(); err != nil {
 		return fmt.Errorf("the MCP server did not end well: %w%s", err, serverLog.hint())
-	}
-	if err := t.repeat(o.runScenarios)(ctx); err != nil {
-		return err
 	}
 	return t.leave()
 }
