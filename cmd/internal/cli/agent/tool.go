@@ -61,7 +61,8 @@ func NewTool(f *cli.Factory, models *modelflags.Options, runF cli.RunFunc[ToolOp
 
 func (o *ToolOptions) run(ctx context.Context) error {
 	if o.ReadOnly && o.Results != "" {
-		return cli.Usagef("leave one of them out", "--read-only and --results exclude each other: without measurements there are no results")
+		return cli.Usagef("leave one of them out",
+			"--read-only and --results exclude each other: without measurements there is nothing to keep")
 	}
 	offered, err := o.tools()
 	if err != nil {
