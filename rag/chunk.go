@@ -131,7 +131,7 @@ func (c *cutter) definition(file *treesitter.File, children map[int][]int, index
 func (c *cutter) add(chunk Chunk, s span, text string) {
 	chunk.Path, chunk.Language = c.path, c.language
 	header := chunk.Header
-	exact := len(text) == s.end-s.start
+	exact := text == c.src[s.start:s.end] // an outline may be as long by chance
 	first := c.lineAt(s.start)
 	last := c.lineAt(s.end)
 	line := first
