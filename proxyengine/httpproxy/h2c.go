@@ -12,10 +12,6 @@ import (
 // preface is what an HTTP/2 client opens with (RFC 9113, section 3.4).
 var preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
-// patience is how long an upstream may take to show that it speaks HTTP/2 without TLS: one that does answers the preface at once,
-// one that does not has seen a bad request.
-const patience = time.Second
-
 // errNotH2C says that an upstream does not speak HTTP/2 without TLS. Nothing of a request was sent to it.
 var errNotH2C = errors.New("the upstream does not speak HTTP/2 without TLS")
 
@@ -27,14 +23,15 @@ func (t *transport) dialH2C(ctx context.Context, _, _ string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	read, err := greet(ctx, c)
-	if ctx.Err() == nil {
+	// As long as the exchange lasts: the context of a dial outlives who wanted it, and the upstream may be silent for ever.
+	read, err := greet(x.ctx, c)
+	if len(read) > 0 && x.ctx.Err() == nil {
 		t.versions.Store(x.to.server(), err == nil)
 	}
 	if err != nil {
 		c.Close()
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if x.ctx.Err() != nil {
+			return nil, context.Cause(x.ctx)
 		}
 		return nil, errNotH2C
 	}
@@ -43,19 +40,25 @@ func (t *transport) dialH2C(ctx context.Context, _, _ string) (net.Conn, error) 
 }
 
 // greet sends the preface and reads the head of the frame that has to come back: SETTINGS, on stream 0, not acknowledging any
-// (RFC 9113, sections 4.1 and 6.5).
+// (RFC 9113, sections 4.1 and 6.5). An upstream that does not speak HTTP/2 has seen a bad request, and answers that or closes. It blocks
+// until there is an answer or ctx is done: silence says nothing about the protocol. What was read is returned with an error, too:
+// without a byte nothing is known of the upstream, which may have had a reason of its own to close.
 func greet(ctx context.Context, conn net.Conn) (read []byte, err error) {
-	defer interruptible(ctx, conn, patience)()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(past) })
+	defer func() {
+		stop()
+		_ = conn.SetReadDeadline(time.Time{})
+	}()
 	if _, err := conn.Write(preface); err != nil {
 		return nil, err
 	}
 	head := make([]byte, 9)
-	if _, err := io.ReadFull(conn, head); err != nil {
-		return nil, err
+	if n, err := io.ReadFull(conn, head); err != nil {
+		return head[:n], err
 	}
 	const settings = 4
 	if head[3] != settings || !bytes.Equal(head[4:], make([]byte, 5)) {
-		return nil, errNotH2C
+		return head, errNotH2C
 	}
 	return head, nil
 }

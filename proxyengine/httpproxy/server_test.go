@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestRequestArrivesAsItWasSent(t *testing.T) {
@@ -180,6 +181,29 @@ func TestContinue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestContinueAfterAWhile: an upstream that does not say 100 Continue, or whose word is lost, gets the body all the same.
+func TestContinueAfterAWhile(t *testing.T) {
+	addr := script(t, func(c net.Conn, _ *http.Request) { // it has read the body
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	})
+	var continued atomic.Bool
+	req, _ := http.NewRequest(http.MethodPost, "http://"+addr, strings.NewReader("body"))
+	req.Header.Set("Expect", "100-continue")
+	req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got100Continue: func() { continued.Store(true) },
+	}))
+	client := serve(t, nil).client(t)
+	client.Transport.(*http.Transport).ExpectContinueTimeout = time.Minute // a client that would wait longer than the proxy
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !continued.Load() {
+		t.Errorf("%s, told to continue: %t", resp.Status, continued.Load())
+	}
 }
 
 func TestProvisionalAnswers(t *testing.T) {

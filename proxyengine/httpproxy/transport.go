@@ -19,7 +19,8 @@ const (
 	// idleTimeout is shorter than the time after which common servers close idle connections (5 s), so that a request seldom
 	// meets a connection that is just being closed.
 	idleTimeout = 4 * time.Second
-	// continueTimeout is how long a request waits for 100 Continue before its body is sent all the same, as curl does it.
+	// continueTimeout is how long a request waits for 100 Continue before its body is sent all the same, as curl does it. The server
+	// that reads the body then tells the client so, which the library leaves no choice about, also where faults let nothing through.
 	continueTimeout = time.Second
 	// handshakeTimeout bounds a TLS handshake that is not answered.
 	handshakeTimeout = 10 * time.Second
