@@ -31,6 +31,7 @@ func cutFile(ctx context.Context, rel, language string, src []byte) ([]Chunk, er
 		switch {
 		case err == nil:
 			c.code(file)
+			c.routes(file)
 			return c.chunks, nil
 		case !errors.Is(err, treesitter.ErrTooLarge) && !errors.Is(err, treesitter.ErrTooSlow):
 			return nil, err

@@ -69,6 +69,7 @@ func (t *tokenizer) count(c *Chunk, scratch map[string]uint32) []counted {
 	field(c.Header, weightBody)
 	field(c.Path, weightPath)
 	field(c.Name, weightName)
+	field(routeText(c), weightPath)
 	out := make([]counted, 0, len(scratch))
 	for term, n := range scratch {
 		out = append(out, counted{term, n})

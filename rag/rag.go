@@ -18,7 +18,7 @@ import (
 
 // ChunkerVersion changes whenever the same file would give other chunks or other search terms: an index made by another version
 // cannot be brought up to date file by file.
-const ChunkerVersion = 3
+const ChunkerVersion = 4
 
 // Errors that a caller may want to tell apart.
 var (
@@ -45,6 +45,8 @@ type Chunk struct {
 	Header string
 	// Text is the source text. A line of "…" stands for what another chunk holds.
 	Text string
+	// Routes says, in a form that only this package reads, which routes the chunk handles or registers; it is mostly empty.
+	Routes string
 	// Key says which vector is the chunk's. It is zero in an index without vectors.
 	Key VectorKey
 }

@@ -119,7 +119,8 @@ type loaded struct {
 	terms    *lexical
 	roles    []role
 	// files has for each chunk the number of the first chunk of its file.
-	files []uint32
+	files  []uint32
+	routes routeTable
 }
 
 // current returns the newest published state. It loads it into memory when it is new.
@@ -163,6 +164,7 @@ func (x *Index) current(ctx context.Context) (*loaded, error) {
 			l.roles[i], l.files[i] = roleOf(c.Path, c.Language), uint32(i)
 		}
 	}
+	l.routes = routesIn(s.Chunks)
 	x.cache.loaded = l
 	return l, nil
 }
@@ -263,6 +265,12 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 	hits := make([]uint64, len(scores))
 	words := l.scoreWords(q.Text, scores, hits)
 	names := identifiers(q.Text)
+	handles := map[uint32]string{}
+	if o, ok := operationOf(q.Text); ok {
+		for _, r := range l.handlers(o) {
+			handles[r.doc] = r.why
+		}
+	}
 	near := make([]bool, len(scores))
 	if similar != nil {
 		near = fuse(scores, similar, weight)
@@ -271,12 +279,15 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 	for i := range scores {
 		c := &l.snapshot.Chunks[i]
 		tier, name := tierOf(c, names)
+		if handles[uint32(i)] != "" {
+			tier = tierExact
+		}
 		if hits[i] == 0 && !near[i] && tier == tierWords || !keep(uint32(i)) {
 			continue
 		}
 		r := ranked{doc: uint32(i), tier: tier, score: scores[i] * roleFactor[l.roles[i]]}
 		if tier > tierWords {
-			r.why = "definition of " + name
+			r.why = cmp.Or(handles[uint32(i)], "definition of "+name)
 		}
 		out = insert(out, r, q.Limit, l.better)
 	}

@@ -98,7 +98,10 @@ func (o *SearchOut) Text() string {
 // Arguments lists the arguments.
 func (t *Search) Arguments() []Argument {
 	return []Argument{
-		{Name: "query", Type: "string", Required: true, Usage: "words, a sentence, or the name of a function or type"},
+		{
+			Name: "query", Type: "string", Required: true,
+			Usage: "words, a sentence, the name of a function or type, or an operation: GET /orders/{id}",
+		},
 		{
 			Name: "source_dir", Type: "string",
 			Usage: "absolute path of the indexed folder or of one below it; the one indexed last without it",

@@ -134,7 +134,7 @@ func (p *parser) parse(ctx context.Context, src []byte) (*File, error) {
 	text := string(src)
 	file := &File{Language: p.grammar.language, Definitions: p.definitions(query, root, text)}
 	if p.routing != nil && p.routing.marked(src) {
-		if file.Routes, err = p.routes(root, text, file.Definitions); err != nil {
+		if file.Routes, file.Mounts, err = p.routes(root, text, file.Definitions); err != nil {
 			return nil, err
 		}
 	}

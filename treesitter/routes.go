@@ -29,38 +29,87 @@ type Route struct {
 	// Method is in capitals, "" for any.
 	Method string
 	// Path begins with a slash and has its parameters in braces, however the framework writes them: /items/{id}; {rest...} is the
-	// whole rest of a path. Prefixes that the same file gives to a router are part of it, those of other files are not.
-	Path string
+	// whole rest of a path. Prefixes that the same file gives to a router are part of it, those of other files are not: these are
+	// what a Mount says. Prefix is what the routers of this file give to Path, "" for nothing.
+	Path, Prefix string
 	// Handler is the qualified name of the function, method or class in this file; the name as it is written there if the handler is in
 	// another file; "" for a function that is written in place.
 	Handler string
+	// HandlerFrom says where a handler in another file comes from, as far as this one tells.
+	HandlerFrom Reference
+	// Router is the variable that stands for the outermost router, and Scope the qualified name of the function in which the route is
+	// registered, or "": what a Mount in another file may name.
+	Router, Scope string
 	// Line and EndLine, from 1, are those of the registration, with the decorated function or the function written in place.
 	Line, EndLine int
 	Framework     Framework
+}
+
+// Mount puts routes that are registered in another file below a prefix.
+type Mount struct {
+	// Prefix is a path like that of a Route, or "".
+	Prefix string
+	// Replaces says that Prefix comes in the place of what the routers of the other file give to their routes.
+	Replaces bool
+	// Target is the other file, and in it the router, or the function that registers the routes.
+	Target Reference
+	// Router and Scope are those of a Route: what is mounted may itself be part of what another file mounts.
+	Router, Scope string
+	// Line, from 1, is where the mount stands.
+	Line int
+}
+
+// Reference is a name in another file, as a file refers to it.
+type Reference struct {
+	// Module is what the language imports: a dotted name in Python, a path in JavaScript, an import path in Go. It is "" where the file
+	// does not import the name: in Go, which needs no import for a package's own names.
+	Module string
+	// Name is a dotted name in the module, "" for the module itself or what it exports by default. In Python the first parts of Name may
+	// be modules, too.
+	Name string
 }
 
 // MatchRoute returns the route that handles an operation: a method ("" for any) and a path, which may be a URL, and have values or other
 // names in the place of parameters. Where no route has the whole path, one may lack the first segments of it, or have more of them: a
 // server's base path and the prefix of a router in another file are often not known. It reports false if no route will do.
 func MatchRoute(routes []Route, method, path string) (Route, bool) {
+	best := MatchRoutes(routes, method, path)
+	if len(best) == 0 {
+		return Route{}, false
+	}
+	return routes[best[0]], true
+}
+
+// MatchRoutes is like MatchRoute, and returns the indices of all routes that match as well as the best one does.
+func MatchRoutes(routes []Route, method, path string) []int {
 	method = strings.ToUpper(strings.TrimSpace(method))
 	want := segments(pathOf(path))
-	best, bestRank, found := Route{}, rank{}, false
-	for _, r := range routes {
+	var best []int
+	bestRank := rank{}
+	for i, r := range routes {
 		exact := r.Method == method
 		if !exact && r.Method != "" && method != "" && (method != http.MethodHead || r.Method != http.MethodGet) {
 			continue
 		}
-		if k, ok := matchPath(segments(r.Path), want); ok {
-			if !exact {
-				k.method = 1
-			}
-			if !found || k.compare(bestRank) < 0 {
-				best, bestRank, found = r, k, true
-			}
+		k, ok := matchPath(segments(r.Path), want)
+		if !ok {
+			continue
+		}
+		if !exact {
+			k.method = 1
+		}
+		c := -1
+		if len(best) > 0 {
+			c = k.compare(bestRank)
+		}
+		if c < 0 {
+			best, bestRank = best[:0], k
+		}
+		if c <= 0 {
+			best = append(best, i)
 		}
 	}
-	return best, found
+	return best
 }
 
 // pathOf reduces a URL to its path.

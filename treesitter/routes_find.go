@@ -41,7 +41,9 @@ type routeFinder struct {
 	constants   map[string]string
 	routers     map[routerKey]*router
 	found       []pending
-	framework   Framework // that of the whole file, where find has found it out
+	mounted     []pendingMount
+	imports     map[string]Reference // by the name that the file gives to them
+	framework   Framework            // that of the whole file, where find has found it out
 }
 
 // routerKey is a variable in a definition (its index, or -1).
@@ -56,6 +58,13 @@ type router struct {
 	parent routerKey // the router that it is part of, with a name if there is one
 }
 
+// pendingMount is a mount whose prefix is known only at the end of the file.
+type pendingMount struct {
+	Mount
+	router    routerKey
+	framework Framework
+}
+
 // pending is a route whose prefix is known only at the end of the file.
 type pending struct {
 	Route
@@ -64,10 +73,10 @@ type pending struct {
 }
 
 // routes finds the routes of a file.
-func (p *parser) routes(root *sitter.Node, src string, definitions []Definition) ([]Route, error) {
+func (p *parser) routes(root *sitter.Node, src string, definitions []Definition) ([]Route, []Mount, error) {
 	query, err := p.routeQuery()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := newRouteFinder(src, definitions)
 	cursor := sitter.NewQueryCursor()
@@ -103,13 +112,13 @@ func (p *parser) routes(root *sitter.Node, src string, definitions []Definition)
 	for _, c := range all {
 		p.routing.find(r, c.name, c.node)
 	}
-	return r.finish(), nil
+	return r.finish(), r.finishMounts(), nil
 }
 
 func newRouteFinder(src string, definitions []Definition) *routeFinder {
 	r := &routeFinder{
 		src: src, definitions: definitions, kinds: make(map[string]Kind, len(definitions)), byName: map[string]string{},
-		modules: map[string]bool{}, constants: map[string]string{}, routers: map[routerKey]*router{},
+		modules: map[string]bool{}, constants: map[string]string{}, routers: map[routerKey]*router{}, imports: map[string]Reference{},
 	}
 	for i := range definitions {
 		d := &definitions[i]
@@ -134,7 +143,12 @@ func (r *routeFinder) finish() []Route {
 		if f.regex {
 			path = regexTemplate(path)
 		}
-		f.Path = f.Framework.template(joinPath(r.prefix(f.router, 0), path))
+		prefix := r.prefix(f.router, 0)
+		f.Path = f.Framework.template(joinPath(prefix, path))
+		if prefix != "" {
+			f.Prefix = f.Framework.template(prefix)
+		}
+		f.Router, f.Scope = r.root(f.router, 0), r.around(f.router, f.Handler)
 		out = append(out, f.Route)
 	}
 	slices.SortStableFunc(out, func(a, b Route) int { return cmp.Compare(a.Line, b.Line) })
@@ -207,7 +221,7 @@ func (r *routeFinder) key(node *sitter.Node) routerKey {
 // add adds a route that is registered at a node.
 func (r *routeFinder) add(f Framework, method, path, handler string, in routerKey, at *sitter.Node) {
 	r.found = append(r.found, pending{router: in, Route: Route{
-		Method: strings.ToUpper(method), Path: path, Handler: handler, Framework: f,
+		Method: strings.ToUpper(method), Path: path, Handler: handler, HandlerFrom: r.reference(handler), Framework: f,
 		Line: int(at.StartPoint().Row) + 1, EndLine: int(at.EndPoint().Row) + 1,
 	}})
 }

@@ -9,9 +9,11 @@ import (
 )
 
 var goRouting = routing{
-	marks: []string{".HandleFunc(", ".Handle(", "gin-gonic/gin", "labstack/echo"},
+	marks: []string{".HandleFunc(", ".Handle(", ".NewServeMux(", "gin-gonic/gin", "labstack/echo", "gorilla/mux"},
 	query: `
 (call_expression function: (selector_expression)) @call
+(call_expression function: (identifier) arguments: (argument_list (_))) @call
+(import_spec) @import
 (short_var_declaration left: (expression_list . (_) .) right: (expression_list . (call_expression) .)) @assigned
 (assignment_statement left: (expression_list . (_) .) right: (expression_list . (call_expression) .)) @assigned
 (var_spec name: (identifier) value: (expression_list . (call_expression) .)) @assigned
@@ -21,18 +23,23 @@ var goRouting = routing{
 }
 
 func findGo(r *routeFinder, capture string, n *sitter.Node) {
-	if capture == "assigned" {
+	switch capture {
+	case "assigned":
 		r.goGroup(n)
+		return
+	case "import":
+		r.goImport(n)
 		return
 	}
 	function := n.ChildByFieldName("function")
 	operand, field := function.ChildByFieldName("operand"), function.ChildByFieldName("field")
 	arguments := children(n.ChildByFieldName("arguments"))
-	if operand == nil || field == nil || len(arguments) < 2 {
-		return
-	}
 	if r.framework == "" {
 		r.framework = r.goFramework()
+	}
+	r.goPassed(function, arguments, n)
+	if operand == nil || field == nil || len(arguments) < 2 {
+		return
 	}
 	framework := r.framework
 	switch method := r.text(field); method {
@@ -99,13 +106,18 @@ func (r *routeFinder) goHandle(operand *sitter.Node, arguments []*sitter.Node, n
 		method, path = "", pattern
 	}
 	slash := strings.IndexByte(path, '/')
-	if slash < 0 {
+	switch {
+	case slash >= 0:
+		path = strings.TrimSpace(path[slash:]) // without the host
+	case pattern != "" || !r.imported("mux"): // gorilla's subrouters have it for their own path
 		return
 	}
-	path = strings.TrimSpace(path[slash:]) // without the host
 	in := r.goRouter(operand)
 	if child, prefix, ok := r.stripPrefix(arguments[1]); ok {
 		r.mount(child, in, prefix)
+		return
+	}
+	if r.goStripped(arguments[1], in) {
 		return
 	}
 	handler := r.handler(arguments[1])

@@ -16,6 +16,8 @@ var pythonRouting = routing{
 (decorated_definition (decorator (call function: (attribute)))) @decorated
 (assignment left: (_) right: (call)) @assigned
 (call) @call
+(import_statement) @import
+(import_from_statement) @import
 (assignment left: (identifier) @const right: [(string) (concatenated_string) (binary_operator)] @value)
 `,
 	find: findPython,
@@ -38,6 +40,8 @@ func findPython(r *routeFinder, capture string, n *sitter.Node) {
 		r.pythonDecorated(n)
 	case "assigned":
 		r.pythonRouter(n)
+	case "import":
+		r.pythonImport(n)
 	case "call":
 		function := n.ChildByFieldName("function")
 		if function == nil {
@@ -169,20 +173,19 @@ func (r *routeFinder) pythonCall(n *sitter.Node, method string, object *sitter.N
 	switch method {
 	case "include_router":
 		prefix, _ := r.evaluate(arguments.named["prefix"])
-		r.mount(r.key(arguments.get("router", 0)), r.key(object), prefix)
+		r.pythonMount(FastAPI, arguments.get("router", 0), object, prefix, n)
 	case "mount":
 		if path, ok := r.evaluate(arguments.get("path", 0)); ok {
-			r.mount(r.key(arguments.get("app", 1)), r.key(object), path)
+			r.pythonMount(FastAPI, arguments.get("app", 1), object, path, n)
 		}
 	case "register_blueprint":
-		child := r.key(arguments.get("blueprint", 0))
-		if prefix, ok := r.evaluate(arguments.named["url_prefix"]); ok {
-			if m := r.lookup(child); m != nil {
-				m.prefix = "" // Flask takes it in the place of the blueprint's own
-			}
-			r.mount(child, r.key(object), prefix)
-		} else {
-			r.mount(child, r.key(object), "")
+		child := arguments.get("blueprint", 0)
+		prefix, ok := r.evaluate(arguments.named["url_prefix"])
+		if m := r.lookup(r.key(child)); m != nil && ok {
+			m.prefix = "" // Flask takes it in the place of the blueprint's own
+		}
+		if other := r.pythonMount(Flask, child, object, prefix, n); other != nil {
+			other.Replaces = ok
 		}
 	case "add_api_route":
 		path, ok := r.evaluate(arguments.get("path", 0))
@@ -239,6 +242,10 @@ func (r *routeFinder) djangoPath(n *sitter.Node, function string) {
 		return
 	}
 	if view.Type() == "call" && r.text(view.ChildByFieldName("function")) == "include" {
+		if function != "path" {
+			path = regexTemplate(path)
+		}
+		r.djangoInclude(n, view, path)
 		return // what a list in it has comes on its own
 	}
 	key := routerKey{}

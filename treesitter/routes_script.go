@@ -14,6 +14,9 @@ var scriptRouting = routing{
 	marks: append(pathCalls("get", "post", "put", "patch", "delete", "all", "route"), "express"),
 	query: `
 (call_expression function: (member_expression)) @call
+(import_statement) @import
+(variable_declarator name: (object_pattern) value: (call_expression)) @import
+(variable_declarator name: (_) value: (member_expression object: (call_expression))) @import
 (variable_declarator name: (identifier) value: (call_expression)) @assigned
 (variable_declarator name: (identifier) value: (new_expression)) @assigned
 (variable_declarator name: (identifier) @const value: [(string) (template_string) (binary_expression)] @value)
@@ -25,6 +28,10 @@ var scriptRouting = routing{
 var routerName = regexp.MustCompile(`^(?:this\.)?(?:app|router|routes?|api|server)$|(?:App|Router|Routes|Api)$`)
 
 func findScript(r *routeFinder, capture string, n *sitter.Node) {
+	if capture == "import" {
+		r.scriptImport(n)
+		return
+	}
 	if capture == "assigned" {
 		value := n.ChildByFieldName("value")
 		made := value.ChildByFieldName("function")
@@ -34,6 +41,8 @@ func findScript(r *routeFinder, capture string, n *sitter.Node) {
 		switch r.text(made) {
 		case "express", "Router", "express.Router":
 			r.routers[r.key(n.ChildByFieldName("name"))] = &router{}
+		case "require":
+			r.scriptImport(n)
 		}
 		return
 	}
@@ -98,6 +107,8 @@ func (r *routeFinder) scriptUse(object *sitter.Node, arguments []*sitter.Node) {
 	for _, a := range arguments {
 		if a.Type() == "identifier" && r.lookup(r.key(a)) != nil {
 			r.mount(r.key(a), r.key(object), prefix)
+		} else if target := r.scriptReference(a); target.Module != "" {
+			r.addMount(Express, target, r.key(object), prefix, a)
 		}
 	}
 }

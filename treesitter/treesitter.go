@@ -85,6 +85,8 @@ type File struct {
 	Definitions []Definition
 	// Routes holds the operations that the file registers handlers for, in the order of the source.
 	Routes []Route
+	// Mounts holds what it puts below a prefix that other files register handlers with, in the order of the source.
+	Mounts []Mount
 	// Warning is empty, or says where the source has syntax errors and that the rest was read all the same.
 	Warning string
 }

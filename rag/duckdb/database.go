@@ -17,7 +17,7 @@ import (
 )
 
 // schemaVersion changes with the tables below.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // termsPart is the size of the pieces in which search terms are stored, in bytes.
 const termsPart = 8 << 20
@@ -27,7 +27,7 @@ var schema = []string{
 	`CREATE TABLE files (path VARCHAR, size BIGINT, mtime BIGINT, seen BIGINT, hash BLOB, language VARCHAR, skipped VARCHAR,
 		first_id UINTEGER, chunks UINTEGER)`,
 	`CREATE TABLE chunks (id UINTEGER, kind VARCHAR, name VARCHAR, start_line INTEGER, end_line INTEGER, header VARCHAR, text VARCHAR,
-		vector_key BLOB)`,
+		vector_key BLOB, routes VARCHAR)`,
 	`CREATE TABLE vectors (key BLOB, data BLOB)`,
 	`CREATE TABLE terms (part INTEGER, data BLOB)`,
 }
@@ -254,9 +254,10 @@ func (db *database) chunks(ctx context.Context, files []rag.FileRecord, from uin
 		c.StartLine, c.EndLine = int(start), int(end)
 		key, _ := v[7].([]byte)
 		copy(c.Key[:], key)
+		c.Routes = text(v[8])
 		out = append(out, c)
 		return nil
-	}, `SELECT id, kind, name, start_line, end_line, header, text, vector_key FROM chunks WHERE id >= ?`, from)
+	}, `SELECT id, kind, name, start_line, end_line, header, text, vector_key, routes FROM chunks WHERE id >= ?`, from)
 	if err != nil {
 		return nil, err
 	}

@@ -358,3 +358,16 @@ func TestReadersDuringUpdates(t *testing.T) {
 		}
 	}
 }
+
+// Routes are stored with their chunks: a new process finds the handler of an operation.
+func TestRoutesAreKept(t *testing.T) {
+	root, dir := filepath.Join("..", "testdata", "routes", "express"), t.TempDir()
+	update(t, open(t, dir, root), rag.Options{})
+	x := open(t, dir, root)
+	for _, question := range []string{"POST /api/orders", "which function answers POST /api/orders?"} {
+		found, err := x.Search(t.Context(), rag.Query{Text: question})
+		if err != nil || len(found.Results) == 0 || found.Results[0].Name != "place" || found.Results[0].Why != "handles POST /api/orders" {
+			t.Errorf("%s: %+v, %v", question, found, err)
+		}
+	}
+}

@@ -257,7 +257,7 @@ func (w *writer) commit(ctx context.Context, b rag.Batch) error {
 			if c.Key != (rag.VectorKey{}) {
 				key = c.Key[:]
 			}
-			return []driver.Value{c.ID, c.Kind, c.Name, int32(c.StartLine), int32(c.EndLine), c.Header, c.Text, key}
+			return []driver.Value{c.ID, c.Kind, c.Name, int32(c.StartLine), int32(c.EndLine), c.Header, c.Text, key, c.Routes}
 		})); err != nil {
 			return err
 		}

@@ -42,10 +42,11 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search QUERY… [flags]",
 		Short: "Find code in an indexed directory, by words or by name",
-		Long: "Find code in a directory that `fault index` has indexed. QUERY is words, a sentence, or the name of a function or type, " +
-			"whose definition then comes first. Prints path, line, name and what matched, and the code within a budget of tokens. " +
-			"The exit code is 0 also when nothing is found.",
+		Long: "Find code in a directory that `fault index` has indexed. QUERY is words, a sentence, the name of a function or type, " +
+			"whose definition then comes first, or an operation such as GET /orders/{id}, whose handler then does. Prints path, line, " +
+			"name and what matched, and the code within a budget of tokens. The exit code is 0 also when nothing is found.",
 		Example: "  fault search retry with backoff\n  fault search Client.Fetch --limit 1\n" +
+			"  fault search GET /orders/42\n" +
 			"  fault search \"parse the config file\" --dir ~/src/shop --kind function --format json",
 		Args: cli.RangeArgs(1, -1, "QUERY"),
 		RunE: func(cmd *cobra.Command, args []string) error {

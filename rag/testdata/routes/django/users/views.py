@@ -1,0 +1,2 @@
+def detail(request, pk):
+    return pk

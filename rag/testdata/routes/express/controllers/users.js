@@ -1,0 +1,5 @@
+function show(req, res) {
+  res.json({ orders: [] });
+}
+
+module.exports = { show };

@@ -1,0 +1,6 @@
+const router = require('express').Router();
+const orders = require('./orders');
+
+router.use('/orders', orders);
+
+module.exports = router;
