@@ -27,6 +27,9 @@ var golang = grammar{
 (short_var_declaration
   left: (expression_list . (identifier) @name .)
   right: (expression_list . (func_literal body: (block) @body) .)) @function
+(assignment_statement
+  left: (expression_list . (identifier) @name .)
+  right: (expression_list . (func_literal body: (block) @body) .)) @function
 (var_spec name: (identifier) @name value: (expression_list . (func_literal body: (block) @body) .)) @function
 `,
 }

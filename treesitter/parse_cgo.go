@@ -254,6 +254,9 @@ func (f *finder) add(m matched) {
 		m.name = inner
 	}
 	d := Definition{Kind: m.kind, Name: strings.TrimPrefix(f.text(m.name), g.prefix)}
+	if at := m.name.StartByte(); at > 0 && f.src[at-1] == '~' {
+		d.Name = "~" + d.Name // a destructor is not another constructor
+	}
 	scope := m.kind == kindScope || m.kind == kindExtension
 	switch {
 	case scope:

@@ -65,7 +65,7 @@ func withoutScopes(found []Definition) []Definition {
 	return kept
 }
 
-// baseType reduces a type to its name: *List[K, V] is List, &'a mut shop::Cart<T> is shop.Cart.
+// baseType reduces a type to its name: *List[K, V] is List, &'a mut shop::Cart<T> is shop.Cart, String? is String.
 func baseType(text string) string {
 	var b strings.Builder
 	depth := 0
@@ -83,7 +83,7 @@ func baseType(text string) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return strings.Trim(strings.ReplaceAll(words[len(words)-1], "::", "."), "*&().")
+	return strings.Trim(strings.ReplaceAll(words[len(words)-1], "::", "."), "*&().?")
 }
 
 // receiverName reduces the text of what methods belong to.
@@ -154,10 +154,16 @@ func (g *grammar) commentAbove(src string, offset int) int {
 			if strings.TrimSpace(src[previous:begin]) != "" {
 				break // the comment ends a line of code
 			}
-		} else if !slices.ContainsFunc(g.comments, func(prefix string) bool { return strings.HasPrefix(line, prefix) }) {
+		} else if !g.lineComment(line) {
 			break
 		}
 		lineStart, start = previous, previous
 	}
 	return start
+}
+
+// lineComment reports whether a line is a comment; one that names the interpreter is about the file.
+func (g *grammar) lineComment(line string) bool {
+	return !strings.HasPrefix(line, "#!") &&
+		slices.ContainsFunc(g.comments, func(prefix string) bool { return strings.HasPrefix(line, prefix) })
 }
