@@ -1,85 +1,37 @@
 package report
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/fault-project/fault/internal/junit"
 )
 
-// The elements of the JUnit form, as continuous integration servers read it: a suite for each scenario, a test case for each item.
-type junitSuites struct {
-	XMLName  xml.Name     `xml:"testsuites"`
-	Name     string       `xml:"name,attr"`
-	Tests    int          `xml:"tests,attr"`
-	Failures int          `xml:"failures,attr"`
-	Time     string       `xml:"time,attr"`
-	Suites   []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name      string      `xml:"name,attr"`
-	Tests     int         `xml:"tests,attr"`
-	Failures  int         `xml:"failures,attr"`
-	Errors    int         `xml:"errors,attr"`
-	Skipped   int         `xml:"skipped,attr"`
-	Time      string      `xml:"time,attr"`
-	Timestamp string      `xml:"timestamp,attr"`
-	Cases     []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Name    string        `xml:"name,attr"`
-	Class   string        `xml:"classname,attr"`
-	Time    string        `xml:"time,attr"`
-	Failure *junitFailure `xml:"failure,omitempty"`
-	Output  string        `xml:"system-out,omitempty"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr"`
-}
-
-// WriteJUnit writes the report as JUnit XML: a failed item is a failed test case. Its figures are the test case's output.
+// WriteJUnit writes the report as JUnit XML, as continuous integration servers read it: a suite for each scenario, a test case for
+// each item, which fails when the item did. Its figures are the test case's output.
 func (r *Report) WriteJUnit(w io.Writer) error {
-	out := junitSuites{Name: "fault"}
-	total := 0.0
+	out := junit.Document{Name: "fault"}
 	for i := range r.Scenarios {
-		suite := r.Scenarios[i].junit(r.Start.UTC().Format("2006-01-02T15:04:05"))
-		for j := range r.Scenarios[i].Items {
-			total += r.Scenarios[i].Items[j].Overview.TotalTime
-		}
-		out.Tests += suite.Tests
-		out.Failures += suite.Failures
-		out.Suites = append(out.Suites, suite)
+		out.Suites = append(out.Suites, r.Scenarios[i].junit(r.Start))
 	}
-	out.Time = seconds(total)
-	data, err := xml.MarshalIndent(out, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
-	}
-	_, err = io.WriteString(w, xml.Header+string(data)+"\n")
-	return err
+	return out.Write(w)
 }
 
-func (s *Scenario) junit(timestamp string) junitSuite {
-	suite := junitSuite{Name: s.Title, Tests: len(s.Items), Timestamp: timestamp}
-	total := 0.0
+func (s *Scenario) junit(start time.Time) junit.Suite {
+	suite := junit.Suite{Name: s.Title, Start: start}
 	for i := range s.Items {
 		it := &s.Items[i]
-		total += it.Overview.TotalTime
-		c := junitCase{
+		c := junit.Case{
 			Name:  fmt.Sprintf("%d: %s %s, %s", i+1, it.Method, it.URL, it.Strategy),
-			Class: s.Title, Time: seconds(it.Overview.TotalTime), Output: it.summary(),
+			Class: s.Title, Took: time.Duration(it.Overview.TotalTime * float64(time.Millisecond)), Output: it.summary(),
 		}
 		if !it.Passed {
-			suite.Failures++
-			c.Failure = &junitFailure{Message: it.failure(), Type: "expectation"}
+			c.Failure = &junit.Failure{Message: it.failure(), Type: "expectation"}
 		}
 		suite.Cases = append(suite.Cases, c)
 	}
-	suite.Time = seconds(total)
 	return suite
 }
 
@@ -121,6 +73,3 @@ func (it *Item) summary() string {
 	}
 	return b.String()
 }
-
-// seconds writes milliseconds as JUnit has its times.
-func seconds(ms float64) string { return fmt.Sprintf("%.3f", ms/1000) }
