@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,6 +25,8 @@ func document(version string) object {
 		faults = append(faults, ref(name))
 	}
 	schemas["Fault"] = object{"oneOf": faults}
+	match, _ := fault.Definitions()[0].Field("match") // which is the same for all
+	schemas["Match"] = match.Object
 	return object{
 		"openapi": "3.1.1",
 		"info": object{
@@ -118,6 +121,11 @@ func fieldSchema(f fault.Field) object {
 	text := f.Usage
 	if f.Unit != "" {
 		text += " (" + f.Unit + ")"
+	}
+	if f.Type == "object" {
+		s = maps.Clone(f.Object)
+	} else if f.Object != nil {
+		s = object{"anyOf": []any{s, ref("Match")}} // the only one that may also be a text
 	}
 	s["description"] = text
 	if f.Enum != nil {

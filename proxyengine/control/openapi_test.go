@@ -105,4 +105,25 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 	check("Fault", `{"type":"latency","side":"middle"}`, false)
 	check("Fault", `{"type":"latency","probability":2}`, false)
 	check("Mapping", `{"id":"x"}`, false)
+	// What the document says of a match is what the server takes.
+	for match, valid := range map[string]bool{
+		`"POST /orders first:2"`:                       true,
+		`{"method":"POST","path":"/orders","first":2}`: true,
+		`{"method":["GET","PUT"],"header":{"X-Tenant":"acme*","X-Any":null},"after":0,"every":5}`: true,
+		`{"first":0}`:                 false,
+		`{"first":1.5}`:               false,
+		`{"after":-1}`:                false,
+		`{"pathh":"/"}`:               false,
+		`{"header":"X-Tenant: acme"}`: false,
+		`{"header":{"X":{}}}`:         false,
+		`["GET"]`:                     false,
+	} {
+		text := `{"type":"blackhole","match":` + match + `}`
+		check("FaultBlackhole", text, valid)
+		status := 201
+		if !valid {
+			status = 400
+		}
+		f.want("POST", "/v1/faults", text, status, "")
+	}
 }

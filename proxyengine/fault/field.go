@@ -30,6 +30,9 @@ type Field struct {
 	Min, Max *float64
 	// Unit is the unit of a number: "ms", "Hz"; "" for none.
 	Unit string
+	// Object is the JSON Schema of the object that the setting is, or by which it may be given in place of its text; nil for none. It
+	// must not be changed.
+	Object map[string]any `json:"-"`
 
 	fault   Kind
 	index   []int
@@ -45,8 +48,11 @@ type Field struct {
 type synonym struct{}
 
 // objectText is a setting that may be given as an object, which reaches its UnmarshalText as JSON. It is written as one, too, if
-// isObject says so, and as its text otherwise.
-type objectText interface{ isObject() bool }
+// isObject says so, and as its text otherwise. objectSchema is the object's JSON Schema.
+type objectText interface {
+	isObject() bool
+	objectSchema() map[string]any
+}
 
 // Synonym says which other setting a boolean stands for, if it is one: given the value when, it sets key to value.
 func (f Field) Synonym() (key, value string, when bool, ok bool) {
@@ -300,7 +306,7 @@ func fieldOf(kind Kind, prefix reflect.StructTag, sf reflect.StructField, index 
 		f.Type = "string"
 	}
 	if o, ok := reflect.New(t).Interface().(objectText); ok {
-		f.objects = true
+		f.objects, f.Object = true, o.objectSchema()
 		if o.isObject() {
 			f.Type = "object"
 		}

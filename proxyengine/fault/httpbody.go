@@ -328,3 +328,7 @@ func (p *Patch) UnmarshalText(text []byte) error {
 }
 
 func (*Patch) isObject() bool { return true }
+
+func (*Patch) objectSchema() map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": true} // a value of any type for each path
+}

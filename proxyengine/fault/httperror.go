@@ -146,6 +146,10 @@ func (h *Headers) UnmarshalText(text []byte) error {
 
 func (*Headers) isObject() bool { return true }
 
+func (*Headers) objectSchema() map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
+}
+
 // framing is what decides where a message ends and whether the connection goes on, which is the server's to say.
 var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
 

@@ -58,6 +58,7 @@ func TestMatchRefuses(t *testing.T) {
 		"first:0":                "not a number of exchanges from 1",
 		"first:-1":               "not a number",
 		"after:1.5":              "not a number",
+		`{"header":{"X":["a"]}}`: "the value is a text",
 		"last:2":                 `unknown word "last:"`,
 		"/a?b=1":                 "only the path is compared",
 		"/a#b":                   "only the path is compared",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/textproto"
 	"slices"
 	"strconv"
@@ -54,6 +55,30 @@ func (m *Match) UnmarshalText(text []byte) error {
 }
 
 func (*Match) isObject() bool { return false } // an object is accepted, the text is written
+
+// objectSchema has the keys of matchKeys.
+func (*Match) objectSchema() map[string]any {
+	text := func(usage string) map[string]any { return map[string]any{"type": "string", "description": usage} }
+	method := text("a method, or several with commas between")
+	properties := map[string]any{
+		"method": map[string]any{"anyOf": []any{method, map[string]any{"type": "array", "items": map[string]any{"type": "string"}}}},
+		"path":   text("compared segment by segment: * is one segment or a part of one, ** any number of them"),
+		"header": map[string]any{
+			"type":                 "object",
+			"additionalProperties": map[string]any{"type": []any{"string", "number", "boolean", "null"}},
+			"description":          "fields that the request must have, with their values, in which * is anything; null is any value",
+		},
+	}
+	usage := map[string]string{
+		"after": "let that many of them pass", "first": "end after that many were taken", "every": "then take each one of that number",
+	}
+	for _, c := range new(Match).counters() {
+		properties[c.name] = map[string]any{
+			"type": "integer", "minimum": c.least, "maximum": math.MaxInt32, "description": usage[c.name],
+		}
+	}
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+}
 
 // parseWord reads one word and says what it was.
 func (m *Match) parseWord(w string, first bool) (kind string, err error) {
@@ -167,8 +192,12 @@ func (m *Match) setKey(key string, value any) error {
 		}
 		for _, name := range slices.Sorted(maps.Keys(object)) {
 			text := ""
-			if object[name] != nil {
-				text = fmt.Sprint(object[name])
+			switch value := object[name].(type) {
+			case nil:
+			case map[string]any, []any:
+				return fmt.Errorf("header %s: the value is a text", name)
+			default:
+				text = fmt.Sprint(value)
 			}
 			if err := m.addHeader(name, text); err != nil {
 				return err
