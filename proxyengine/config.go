@@ -44,6 +44,9 @@ type Config struct {
 	Intercept Intercept
 	// UpstreamRoots are the authorities whose certificates are taken from upstreams; nil means those of the system.
 	UpstreamRoots *x509.CertPool
+	// UnknownAuthority is what clients and reports are told to do about an upstream whose certificate is of another authority, in a
+	// few words; "" for nothing.
+	UnknownAuthority string
 	// Logger gets what only a developer wants to know; nil discards it.
 	Logger *slog.Logger
 }

@@ -84,7 +84,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.env = tcpproxy.Env{
 		Open: e.open, Within: e.flows.within, Sink: cfg.Sink, Stream: e.options, Drain: cfg.Drain, Logger: cfg.Logger,
-		Dialer: &tcpproxy.Dialer{Own: e.own, Sink: cfg.Sink},
+		Dialer: &tcpproxy.Dialer{Own: e.own, Sink: cfg.Sink}, UnknownAuthority: cfg.UnknownAuthority,
 	}
 	return e, nil
 }

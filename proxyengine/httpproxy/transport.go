@@ -143,7 +143,7 @@ func (t *transport) secure(ctx context.Context, below *upstreamConn, name string
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, below.explain(err, true)
+		return nil, t.cfg.Trusting(below.explain(err, true))
 	}
 	return conn, nil
 }

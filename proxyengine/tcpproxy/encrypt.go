@@ -86,7 +86,7 @@ func (s *Server) encrypt(ctx context.Context, client, upstream net.Conn, early [
 	}
 	conn := tls.Client(upstream, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, nil, fmt.Errorf("upstream %s: TLS: %w", s.cfg.Target, err)
+		return nil, nil, fmt.Errorf("upstream %s: TLS: %w", s.cfg.Target, s.cfg.Trusting(err))
 	}
 	return conn, early, nil
 }

@@ -2,7 +2,9 @@ package tcpproxy
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -29,6 +31,16 @@ type Env struct {
 	Drain time.Duration
 	// Logger gets what only a developer wants to know; never nil.
 	Logger *slog.Logger
+	// UnknownAuthority is what to do about an upstream whose certificate is of an authority that is not trusted; "" for nothing.
+	UnknownAuthority string
+}
+
+// Trusting is the error of a TLS handshake with an upstream, with what to do about it where Env knows that.
+func (e *Env) Trusting(err error) error {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok && e.UnknownAuthority != "" {
+		return fmt.Errorf("%w; %s", err, e.UnknownAuthority)
+	}
+	return err
 }
 
 // Flow is a connection on its way through the proxy.

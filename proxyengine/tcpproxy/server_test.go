@@ -186,7 +186,7 @@ func TestEncryption(t *testing.T) {
 			want: "example.com|hello",
 		},
 		{name: "the server speaks first", target: greeter, encryption: TLS, config: trusting, client: plain, want: "220 hello"},
-		{name: "unknown authority", target: secureEcho, encryption: TLS, client: plain, say: "hello", fails: "TLS: "},
+		{name: "unknown authority", target: secureEcho, encryption: TLS, client: plain, say: "hello", fails: "unknown authority; say so"},
 		{
 			name: "wrong name", target: secureEcho, encryption: TLS, config: &tls.Config{RootCAs: pool, ServerName: "wrong.example"},
 			client: plain, say: "hello", fails: "wrong.example",
@@ -236,7 +236,9 @@ func TestEncryption(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, completed := serve(t, Config{Mapping: "m", Target: tt.target, Encryption: tt.encryption, TLS: tt.config}, fault.NewLive())
+			addr, completed := serve(t, Config{
+				Env: Env{UnknownAuthority: "say so"}, Mapping: "m", Target: tt.target, Encryption: tt.encryption, TLS: tt.config,
+			}, fault.NewLive())
 			raw, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -94,6 +95,14 @@ func Usagef(hint, format string, args ...any) error {
 // Failf returns an error about work that failed (exit code 1), with a hint that may be "".
 func Failf(hint, format string, args ...any) error {
 	return &Error{Err: fmt.Errorf(format, args...), Hint: hint}
+}
+
+// PathHint returns the hint when err is about a file or a folder that cannot be had, and "" otherwise.
+func PathHint(err error, hint string) string {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return hint
+	}
+	return ""
 }
 
 // ErrFailed ends a command with exit code 1 after it has itself printed what failed.

@@ -56,5 +56,8 @@ func (l *location) load() (*authority.Authority, string, error) {
 	case errors.Is(err, authority.ErrExpired):
 		return nil, dir, cli.Failf("make another with fault ca init --force, and give it to the clients", "%w", err)
 	}
-	return a, dir, err
+	if err != nil {
+		return nil, dir, cli.Failf(cli.PathHint(err, "choose another folder with --ca-dir"), "%w", err)
+	}
+	return a, dir, nil
 }

@@ -68,7 +68,7 @@ func (o *InitOptions) run(context.Context) error {
 		if errors.Is(err, authority.ErrExists) {
 			return cli.Failf("use it, or replace it with --force: then clients have to be given the new one", "%w", err)
 		}
-		return err
+		return cli.Failf(cli.PathHint(err, "choose another folder with --ca-dir"), "%w", err)
 	}
 	certificate := authority.CertificateFile(dir)
 	hosts := "any"

@@ -200,6 +200,9 @@ func size(n int64) string {
 func (o *Options) usage(err error) error {
 	var user *tools.UserError
 	if !errors.As(err, &user) {
+		if hint := cli.PathHint(err, "keep the index elsewhere with --index DIR"); hint != "" {
+			return cli.Failf(hint, "%w", err)
+		}
 		return err
 	}
 	switch user.Argument {

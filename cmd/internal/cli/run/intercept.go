@@ -45,6 +45,9 @@ func (h *HTTPS) configure(c *proxyengine.Config) error {
 			return cli.Usagef("give --upstream-ca a file of PEM certificates", "--upstream-ca: %w", err)
 		}
 		c.UpstreamRoots = roots
+		c.UnknownAuthority = h.UpstreamCA + " of --upstream-ca does not have it either"
+	} else {
+		c.UnknownAuthority = "--upstream-ca FILE trusts one that is not the system's"
 	}
 	if len(h.Intercept) == 0 {
 		return nil
@@ -111,7 +114,7 @@ func (h *HTTPS) load(command bool) error {
 		return cli.Failf("make another with fault ca init --force, and give it to the clients", "--tls-intercept: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("--tls-intercept: %w", err)
+		return cli.Failf(cli.PathHint(err, "choose another folder with --ca-dir"), "--tls-intercept: %w", err)
 	}
 	h.authority = a
 	return nil

@@ -179,6 +179,9 @@ func (o *Options) shown(path, dir string) string {
 func (o *Options) usage(err error) error {
 	var user *tools.UserError
 	if !errors.As(err, &user) {
+		if hint := cli.PathHint(err, "use an index elsewhere with --index DIR"); hint != "" {
+			return cli.Failf(hint, "%w", err)
+		}
 		return err
 	}
 	switch user.Argument {
