@@ -228,7 +228,8 @@ func joinPath(prefix, path string) string {
 func (f Framework) template(path string) string {
 	switch f {
 	case FastAPI:
-		path = fastParameter.ReplaceAllString(path, "{$1...}")
+		path = fastRest.ReplaceAllString(path, "{$1...}")
+		path = fastParameter.ReplaceAllString(path, "{$1}")
 	case Flask, Django:
 		path = angleRest.ReplaceAllString(path, "{$1...}")
 		path = angleParameter.ReplaceAllString(path, "{$1}")
@@ -245,6 +246,7 @@ func (f Framework) template(path string) string {
 			path += "{path...}" // everything below
 		}
 	case Spring:
+		path = springProperty.ReplaceAllString(path, "$1") // its default; without one it is as unknown as another file's prefix
 		path = bracePattern.ReplaceAllString(path, "{$1}")
 		path = strings.ReplaceAll(path, "**", "{path...}")
 	}
@@ -253,12 +255,14 @@ func (f Framework) template(path string) string {
 }
 
 var (
-	fastParameter  = regexp.MustCompile(`\{(\w+):path\}`)
+	fastRest       = regexp.MustCompile(`\{(\w+):path\}`)
+	fastParameter  = regexp.MustCompile(`\{(\w+):\w+\}`)
 	angleRest      = regexp.MustCompile(`<path:(\w+)>`)
 	angleParameter = regexp.MustCompile(`<(?:[^<>:]*:)?(\w+)>`)
 	colonParameter = regexp.MustCompile(`:(\w+)(?:\([^()/]*\))?[?+*]?`)
 	plainParameter = regexp.MustCompile(`:(\w+)`)
 	starParameter  = regexp.MustCompile(`\*\w*`)
+	springProperty = regexp.MustCompile(`\$\{[^{}:]*(?::([^{}]*))?\}`)
 	bracePattern   = regexp.MustCompile(`\{\*?(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}`)
 	manySlashes    = regexp.MustCompile(`/{2,}`)
 )
@@ -285,6 +289,10 @@ func regexTemplate(expression string) string {
 			name := "value"
 			if m := groupName.FindStringSubmatch(expression[i:end]); m != nil {
 				name = m[1]
+			}
+			if rest := expression[i:end]; strings.Trim(expression[end:], `\$/?`) == "" &&
+				(strings.HasSuffix(rest, ".*)") || strings.HasSuffix(rest, ".+)")) {
+				name += "..."
 			}
 			b.WriteString("{" + name + "}")
 			i = end - 1

@@ -177,7 +177,7 @@ func (r *routeFinder) goGroup(n *sitter.Node) {
 	}
 }
 
-// group returns the router that a call of Group makes, or gorilla's PathPrefix("/x").Subrouter().
+// group returns the router that a call of Group makes, also with middleware, or gorilla's PathPrefix("/x").Subrouter().
 func (r *routeFinder) group(call *sitter.Node) *router {
 	function := call.ChildByFieldName("function")
 	if function == nil || function.Type() != "selector_expression" {
@@ -189,6 +189,11 @@ func (r *routeFinder) group(call *sitter.Node) *router {
 		if operand.Type() == "call_expression" {
 			return r.group(operand)
 		}
+	case "Use": // gives back what it is called on
+		if operand.Type() == "call_expression" {
+			return r.group(operand)
+		}
+		return &router{parent: r.goRouter(operand)}
 	case "Group", "PathPrefix":
 		if arguments := children(call.ChildByFieldName("arguments")); len(arguments) > 0 {
 			if prefix, ok := r.evaluate(arguments[0]); ok {

@@ -61,10 +61,14 @@ func findScript(r *routeFinder, capture string, n *sitter.Node) {
 		if len(arguments) < 2 || !isHandler(arguments[len(arguments)-1]) {
 			return // app.get("setting")
 		}
+		handler, method := r.handler(r.scriptHandler(arguments[1:])), strings.TrimPrefix(method, "all")
 		for _, path := range r.strings(arguments[0]) {
 			if path == "" || path[0] == '/' || path[0] == '*' {
-				r.add(Express, strings.TrimPrefix(method, "all"), path, r.handler(arguments[len(arguments)-1]), r.key(object), n)
+				r.add(Express, method, path, handler, r.key(object), n)
 			}
+		}
+		if path, ok := r.scriptRegex(arguments[0]); ok {
+			r.add(Express, method, path, handler, r.key(object), n)
 		}
 	case object.Type() == "call_expression" && isHandler(arguments[len(arguments)-1]):
 		r.scriptChain(method, object, arguments, n)
@@ -88,7 +92,7 @@ func (r *routeFinder) scriptChain(method string, object *sitter.Node, arguments 
 				return
 			}
 			if path, ok := r.evaluate(at[0]); ok {
-				r.add(Express, strings.TrimPrefix(method, "all"), path, r.handler(arguments[len(arguments)-1]), r.key(owner), n)
+				r.add(Express, strings.TrimPrefix(method, "all"), path, r.handler(r.scriptHandler(arguments)), r.key(owner), n)
 				property := n.ChildByFieldName("function").ChildByFieldName("property")
 				r.found[len(r.found)-1].Line = int(property.StartPoint().Row) + 1
 			}
@@ -96,6 +100,44 @@ func (r *routeFinder) scriptChain(method string, object *sitter.Node, arguments 
 		}
 		call = owner
 	}
+}
+
+// scriptHandler returns which of the functions that a route has does the work: the last one that is not for errors.
+func (r *routeFinder) scriptHandler(functions []*sitter.Node) *sitter.Node {
+	last := len(functions) - 1
+	for i := last; i > 0; i-- {
+		if !r.handlesErrors(functions[i]) {
+			return functions[i]
+		}
+	}
+	if last > 0 && isHandler(functions[0]) {
+		return functions[0]
+	}
+	return functions[last]
+}
+
+// errorName is what a function is called that is for errors only.
+var errorName = regexp.MustCompile(`(?i)err(or)?s?(_?(handler|middleware))?$`)
+
+func (r *routeFinder) handlesErrors(n *sitter.Node) bool {
+	switch n.Type() {
+	case "identifier", "member_expression":
+		name := r.text(n)
+		return errorName.MatchString(name[strings.LastIndexByte(name, '.')+1:])
+	case "arrow_function", "function_expression":
+		return len(children(n.ChildByFieldName("parameters"))) == 4 // (error, request, response, next)
+	}
+	return false
+}
+
+// scriptRegex returns the template of a regular expression for a whole path, if it can be told.
+func (r *routeFinder) scriptRegex(n *sitter.Node) (string, bool) {
+	if n.Type() != "regex" {
+		return "", false
+	}
+	pattern, ok := strings.CutPrefix(r.text(n.ChildByFieldName("pattern")), `^\/`)
+	path := regexTemplate(pattern)
+	return "/" + path, ok && !strings.ContainsAny(path, "[]*+|")
 }
 
 // scriptUse takes app.use("/x", router) and app.use(router).

@@ -21,6 +21,8 @@ urlpatterns = [
     path("detail/<int:pk>/", Detail.as_view()),
     path("remote/", views.Remote.as_view(), name="remote"),
     re_path(r"^archive/(?P<year>[0-9]{4})/(?P<slug>[\w-]+)/$", views.archive),
+    re_path(r"^assets/(.+)$", views.asset),
+    re_path(r"(?P<url>.*)$", views.rest),
     path("shop/", include("shop.urls")),
     path(
         "api/",

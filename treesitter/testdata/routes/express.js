@@ -56,3 +56,9 @@ class Server {
 module.exports = (app) => {
   app.patch('/late', listItems);
 };
+
+app.get('/guarded', needs('read'), flows.get, api.errorHandler);
+app.put('/guarded', save, (error, req, res, next) => next(error));
+app.post('/failing', showError);
+app.get(/^\/library\/([^\/]+)\/(.*)$/, entry);
+app.get(/.*fly$/, butterfly);

@@ -70,3 +70,7 @@ async def ws():
 
 items.include_router(nested)
 app.include_router(items, prefix="/api")
+
+
+@app.get("/keys/{key:uuid}/files/{name:path}")
+async def file(key, name): ...

@@ -38,3 +38,10 @@ class Pages {
     @GetMapping({"/home", "/index"})
     String home() { return "home"; }
 }
+
+@RestController
+@RequestMapping("${shop.prefix:/shop}")
+class Configured {
+    @GetMapping("${shop.path}/stock/{sku:[a-z]+}")
+    String stock(String sku) { return sku; }
+}
