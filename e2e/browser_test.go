@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,7 +28,10 @@ type findings struct {
 	Echo  []float64 `json:"echo"`  // WebSocket: from sending a message to its echo
 	Push  []float64 `json:"push"`  // WebSocket: from when the server sent a message to its arrival
 	Event []float64 `json:"event"` // server-sent events: from when the server sent one to its arrival
-	Error string    `json:"error"`
+	Flaky []int     `json:"flaky"` // three statuses
+	// Protocol is what the page came by, as browsers name it.
+	Protocol string `json:"protocol"`
+	Error    string `json:"error"`
 }
 
 const (
@@ -34,8 +39,9 @@ const (
 	interval = 100 * time.Millisecond
 )
 
-// newSite serves the page, its WebSocket and its events. What the page reports, by whatever way, comes out of the channel.
-func newSite(t *testing.T) (url string, reports <-chan findings) {
+// newSite serves the page, its WebSocket and its events: with TLS and HTTP/2, or without either. What the page reports, by whatever way,
+// comes out of the channel.
+func newSite(t *testing.T, encrypted bool) (server *httptest.Server, reports <-chan findings) {
 	t.Helper()
 	results := make(chan findings, 1)
 	mux := http.NewServeMux()
@@ -76,10 +82,18 @@ func newSite(t *testing.T) (url string, reports <-chan findings) {
 		}
 		results <- f
 	})
-	server := httptest.NewServer(mux)
+	mux.HandleFunc("GET /flaky", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	server = httptest.NewUnstartedServer(mux)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if encrypted {
+		server.EnableHTTP2 = true
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
-	return server.URL, results
+	return server, results
 }
 
 // browser is the Chromium of this machine.
@@ -115,6 +129,9 @@ func browse(t *testing.T, address string, reports <-chan findings, flags ...stri
 		if f.Error != "" {
 			t.Fatalf("the page reports: %s", f.Error)
 		}
+		if len(f.Flaky) != 3 {
+			t.Fatalf("the page reports %v", f.Flaky)
+		}
 		if len(f.Echo) != messages || len(f.Push) != messages || len(f.Event) != messages {
 			t.Fatalf("the page reports %d echoes, %d messages, %d events; want %d each", len(f.Echo), len(f.Push), len(f.Event), messages)
 		}
@@ -130,7 +147,8 @@ func browse(t *testing.T, address string, reports <-chan findings, flags ...stri
 func TestBrowser(t *testing.T) {
 	browser(t)
 	t.Parallel()
-	site, reports := newSite(t)
+	server, reports := newSite(t, false)
+	site := server.URL
 	control := browse(t, site, reports)
 	t.Logf("directly: %+v", control)
 
