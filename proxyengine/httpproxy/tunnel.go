@@ -36,7 +36,8 @@ func (s *Server) tunnel(w http.ResponseWriter, r *http.Request, info *event.Flow
 	ctx := r.Context()
 	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		(&refusal{http.StatusNotImplemented, "proxy_internal_response", "no CONNECT over this connection: " + err.Error()}).write(w)
+		const text = "a tunnel takes a connection for itself; send CONNECT over HTTP/1.1, not HTTP/2"
+		(&refusal{http.StatusNotImplemented, "proxy_internal_response", text}).write(w)
 		return
 	}
 	info.Kind, info.Target, info.Method = event.Tunnel, address, ""
