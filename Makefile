@@ -79,7 +79,7 @@ lint-sample: ## Draw findings of fault lint in public packages, and plant faults
 	$(GO) run ./tools/lintsample
 
 # Only wheels: nothing of a package is run. Without them the Python rows of bench-retrieval are left out.
-PYTHON_CORPUS := click==8.3.0 requests==2.32.5 jinja2==3.1.6
+PYTHON_CORPUS := click==8.3.0 requests==2.32.5 jinja2==3.1.6 werkzeug==3.1.3 rich==14.1.0 urllib3==2.5.0
 
 .PHONY: bench-retrieval
 bench-retrieval: ## Measure how well code is found by its docstring (BENCH=-hard: with less to go by)

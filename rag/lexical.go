@@ -20,9 +20,10 @@ const (
 
 // The weights of the fields of a chunk: how often a term in it counts.
 const (
-	weightBody = 1
-	weightPath = 1
-	weightName = 3
+	weightBody      = 1
+	weightSignature = 1 // in addition to that of the body
+	weightPath      = 1
+	weightName      = 3
 )
 
 // lexical is an inverted index over chunks: for each term the chunks that have it and how often. It is immutable. Documents
@@ -67,6 +68,8 @@ func (t *tokenizer) count(c *Chunk, scratch map[string]uint32) []counted {
 	}
 	field(c.Text, weightBody)
 	field(c.Header, weightBody)
+	whole, _ := signature(c)
+	field(whole, weightSignature)
 	field(c.Path, weightPath)
 	field(c.Name, weightName)
 	field(routeText(c), weightPath)
@@ -231,9 +234,13 @@ func (l *lexical) find(term string) int {
 	return i
 }
 
+// leastIDF is what is left of the inverse document frequency of a term however little it says.
+const leastIDF = 0.05
+
 // score adds the BM25 score of a term that stands weight times in a question to the scores of all documents, and calls hit for each
-// document that has it, in order, with what it added.
-func (l *lexical) score(term string, weight float64, scores []float64, hit func(doc uint32, added float64)) {
+// document that has it, in order, with what it added. evidence is added to the inverse document frequency, which takes no word
+// to be likelier than another to be in what is asked for.
+func (l *lexical) score(term string, weight, evidence float64, scores []float64, hit func(doc uint32, added float64)) {
 	i := l.find(term)
 	if i < 0 {
 		return
@@ -244,6 +251,7 @@ func (l *lexical) score(term string, weight float64, scores []float64, hit func(
 	}
 	n := float64(len(l.ids))
 	idf := math.Log(1 + (n-float64(frequency)+0.5)/(float64(frequency)+0.5))
+	idf = max(idf+evidence, min(idf, leastIDF))
 	average := float64(l.total) / n
 	for r := l.posts(i); r.read(); {
 		tf := float64(r.count)

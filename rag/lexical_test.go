@@ -154,7 +154,7 @@ func TestBM25AgreesWithNaive(t *testing.T) {
 			query := []string{fmt.Sprintf("t%d", r.IntN(45)), fmt.Sprintf("t%d", r.IntN(45))}
 			got := make([]float64, len(docs))
 			for _, q := range query {
-				l.score(q, 1, got, func(uint32, float64) {})
+				l.score(q, 1, 0, got, func(uint32, float64) {})
 			}
 			for i, want := range naive(docs, query) {
 				if math.Abs(got[i]-want) > 1e-9 {
@@ -214,7 +214,7 @@ func FuzzDecodeLexical(f *testing.F) {
 		}
 		scores := make([]float64, len(l.ids))
 		for i := range l.terms() {
-			l.score(string(l.term(i)), 1, scores, func(uint32, float64) {})
+			l.score(string(l.term(i)), 1, 0, scores, func(uint32, float64) {})
 		}
 		merged, err := mergeLexical(func(uint32) bool { return true }, l)
 		if err != nil {

@@ -2,7 +2,8 @@
 // merged), keeps them in a Store, and searches them.
 //
 // The search needs no model: BM25 over identifiers that are split into their words and stemmed, with a name counting
-// three times, exact identifiers leading to their definition, and tests and documents ranking lower than code. With an Embedder
+// three times and a signature twice, words counting by how much they say, parameters that the question names, exact identifiers leading
+// to their definition, and tests and documents ranking lower than code. With an Embedder
 // the similarity of vectors is mixed in (see fuse); an exact identifier still comes first.
 //
 // An index belongs to one directory. Updating it is incremental and safe to interrupt at any moment: what a Store has published is always a
@@ -18,7 +19,7 @@ import (
 
 // ChunkerVersion changes whenever the same file would give other chunks or other search terms: an index made by another version
 // cannot be brought up to date file by file.
-const ChunkerVersion = 4
+const ChunkerVersion = 5
 
 // Errors that a caller may want to tell apart.
 var (

@@ -1,7 +1,6 @@
 package rag
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -21,17 +20,11 @@ const (
 	MaxMaxTokens     = 50_000
 )
 
-// maxTerms bounds the terms of a question; what is more is the text of a whole file, of which the first words say enough.
-const maxTerms = 64
-
 // bytesPerToken is what the usual models make of source code, rounded down.
 const bytesPerToken = 4
 
 // overheadTokens is what the place and the name of a result take in an answer.
 const overheadTokens = 30
-
-// roleFactor is what the score of a chunk is multiplied with.
-var roleFactor = map[role]float64{roleSource: 1, roleTest: 0.5, roleDocument: 0.6, roleExample: 0.7}
 
 // kindGroups says which kinds of chunks the accepted kinds of a Query mean.
 var kindGroups = []struct {
@@ -118,6 +111,8 @@ type loaded struct {
 	snapshot *Snapshot
 	terms    *lexical
 	roles    []role
+	// factors has what the score of each chunk is multiplied with.
+	factors []float64
 	// files has for each chunk the number of the first chunk of its file.
 	files  []uint32
 	routes routeTable
@@ -146,7 +141,8 @@ func (x *Index) current(ctx context.Context) (*loaded, error) {
 	if len(s.Vectors) != 0 && len(s.Vectors) != len(s.Chunks) {
 		return nil, errDamaged
 	}
-	l := &loaded{snapshot: s, roles: make([]role, len(s.Chunks)), files: make([]uint32, len(s.Chunks))}
+	n := len(s.Chunks)
+	l := &loaded{snapshot: s, roles: make([]role, n), factors: make([]float64, n), files: make([]uint32, n)}
 	if l.terms, err = decodeLexical(s.Lexical); err != nil {
 		return nil, err
 	}
@@ -163,6 +159,7 @@ func (x *Index) current(ctx context.Context) (*loaded, error) {
 		} else {
 			l.roles[i], l.files[i] = roleOf(c.Path, c.Language), uint32(i)
 		}
+		l.factors[i] = factorOf(c, l.roles[i])
 	}
 	l.routes = routesIn(s.Chunks)
 	x.cache.loaded = l
@@ -240,173 +237,6 @@ func (q *Query) check() error {
 		return &QueryError{"kind", "must be one of " + strings.Join(Kinds(), ", ")}
 	}
 	return nil
-}
-
-// ranked is one candidate: a chunk, how it matched, and its score.
-type ranked struct {
-	doc   uint32
-	tier  int
-	score float64
-	why   string
-}
-
-// The tiers: an exact identifier goes before everything that merely has its words.
-const (
-	tierWords = iota
-	tierName  // the name in another letter case
-	tierExact
-)
-
-// rank returns the best candidates, the best first. similar has the similarity of each chunk's vector to the question, weight its share
-// in the score; nil means words alone.
-func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
-	keep := l.filter(q)
-	scores := make([]float64, len(l.snapshot.Chunks))
-	hits := make([]uint64, len(scores))
-	words := l.scoreWords(q.Text, scores, hits)
-	names := identifiers(q.Text)
-	handles := map[uint32]string{}
-	if o, ok := operationOf(q.Text); ok {
-		for _, r := range l.handlers(o) {
-			handles[r.doc] = r.why
-		}
-	}
-	near := make([]bool, len(scores))
-	if similar != nil {
-		near = fuse(scores, similar, weight)
-	}
-	var out []ranked
-	for i := range scores {
-		c := &l.snapshot.Chunks[i]
-		tier, name := tierOf(c, names)
-		if handles[uint32(i)] != "" {
-			tier = tierExact
-		}
-		if hits[i] == 0 && !near[i] && tier == tierWords || !keep(uint32(i)) {
-			continue
-		}
-		r := ranked{doc: uint32(i), tier: tier, score: scores[i] * roleFactor[l.roles[i]]}
-		if tier > tierWords {
-			r.why = cmp.Or(handles[uint32(i)], "definition of "+name)
-		}
-		out = insert(out, r, q.Limit, l.better)
-	}
-	for i := range out {
-		if out[i].why != "" {
-			continue
-		}
-		doc := out[i].doc
-		var why []string
-		if hits[doc] != 0 {
-			why = append(why, "matches "+strings.Join(wordsOf(hits[doc], words), ", "))
-		}
-		if near[doc] {
-			why = append(why, "similar to the question")
-		}
-		out[i].why = strings.Join(why, "; ")
-	}
-	return out
-}
-
-// better orders candidates, the best first.
-func (l *loaded) better(a, b ranked) int {
-	if a.tier != b.tier {
-		return b.tier - a.tier
-	}
-	if a.tier > tierWords && l.roles[a.doc] != l.roles[b.doc] {
-		return int(l.roles[a.doc]) - int(l.roles[b.doc])
-	}
-	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc))
-}
-
-// insert puts a candidate into a sorted list of at most limit.
-func insert(list []ranked, r ranked, limit int, order func(a, b ranked) int) []ranked {
-	if len(list) == limit {
-		if order(r, list[limit-1]) >= 0 {
-			return list
-		}
-		list = list[:limit-1]
-	}
-	i, _ := slices.BinarySearchFunc(list, r, order)
-	return slices.Insert(list, i, r)
-}
-
-// scoreWords adds up the scores of the words of a text. Bit i of hits says that the chunk has word i of those that it returns.
-func (l *loaded) scoreWords(text string, scores []float64, hits []uint64) (words []string) {
-	tokens := newTokenizer()
-	weight := map[string]float64{}
-	var terms []string
-	tokens.each(text, func(term string) {
-		if weight[term] == 0 && len(terms) < maxTerms {
-			terms = append(terms, term)
-		}
-		weight[term]++
-	})
-	files := make([]float64, len(scores))
-	for i, term := range terms {
-		l.scoreTerm(term, questionWeight(term, weight[term]), scores, files, func(doc uint32) { hits[doc] |= 1 << i })
-	}
-	for doc := range scores {
-		if hits[doc] != 0 {
-			scores[doc] += fileWeight * files[l.files[doc]]
-		}
-	}
-	// The stems are shown as the words that they come from.
-	shown := make([]string, len(terms))
-	copy(shown, terms)
-	for word, term := range tokens.terms {
-		if i := slices.Index(terms, term); i >= 0 {
-			if w := strings.ToLower(strings.TrimSpace(word)); shown[i] == terms[i] || w < shown[i] {
-				shown[i] = w
-			}
-		}
-	}
-	return shown
-}
-
-// What counts how much in a question, as `make bench-retrieval` found it best.
-const (
-	// repeatPower is what the number of times that a word is said is raised to.
-	repeatPower = 0.7
-	// proseWeight is what words count that are in every sentence about code.
-	proseWeight = 0.3
-	// fileWeight is what the best chunks of a file, word by word, count for each of its chunks.
-	fileWeight = 0.1
-)
-
-func questionWeight(term string, times float64) float64 {
-	w := math.Pow(times, repeatPower)
-	if proseTerms[term] {
-		w *= proseWeight
-	}
-	return w
-}
-
-// scoreTerm adds the score of a term to those of the chunks, and the best of each file to that of the file, which stands under the
-// number of the file's first chunk.
-func (l *loaded) scoreTerm(term string, weight float64, scores, files []float64, hit func(doc uint32)) {
-	file, best := uint32(0), 0.0
-	l.terms.score(term, weight, scores, func(doc uint32, added float64) {
-		if f := l.files[doc]; f != file {
-			files[file] += best
-			file, best = f, 0
-		}
-		best = max(best, added)
-		hit(doc)
-	})
-	if int(file) < len(files) { // an index may be empty
-		files[file] += best
-	}
-}
-
-func wordsOf(hits uint64, words []string) []string {
-	var out []string
-	for i, w := range words {
-		if hits&(1<<i) != 0 && !slices.Contains(out, w) {
-			out = append(out, w)
-		}
-	}
-	return out
 }
 
 // filter returns which chunks a query may return.

@@ -69,6 +69,57 @@ func TestSearchRanking(t *testing.T) {
 	}
 }
 
+// What ranks among functions that have the same words.
+func TestSearchPrefers(t *testing.T) {
+	x, _ := newIndex(t, writeTree(t, map[string]string{
+		"a/parameters.go": "package a\n\nfunc Fill(buf []byte, pos int) { load() }\n\nfunc Feed(src []byte, off int) { load() }\n",
+		"b/private.go":    "package b\n\nfunc stow() { crate() }\n\nfunc Pile() { crate() }\n",
+		"c/state.go":      "package c\n\nfunc Used(n int) int { sockets() }\n\nfunc Busy(n int) bool { sockets() }\n",
+		"d/signature.go":  "package d\n\nfunc Send() { var x Parcel; x.y() }\n\nfunc Pack(x Parcel) { x.y(); y.z() }\n",
+	}))
+	mustUpdate(t, x, Options{})
+	tests := []struct {
+		query, first, why string
+	}{
+		{"load into src at off", "a/parameters.go:Feed", "matches load, src, off; has the parameters src, off"},
+		{"load into buf at pos", "a/parameters.go:Fill", "matches load, buf, pos; has the parameters buf, pos"},
+		{"put into a crate", "b/private.go:Pile", "matches crate"},
+		{"whether sockets are used", "c/state.go:Busy", "matches sockets"},
+		{"what is done with parcels", "d/signature.go:Pack", "matches parcels"},
+	}
+	for _, tt := range tests {
+		found, err := x.Search(t.Context(), Query{Text: tt.query, Kind: "function"})
+		if err != nil || len(found.Results) < 2 {
+			t.Fatalf("%q: %+v, %v", tt.query, found, err)
+		}
+		r := found.Results[0]
+		if got := r.Path + ":" + r.Name; got != tt.first || r.Why != tt.why {
+			t.Errorf("%q: %s (%s), want %s (%s)", tt.query, got, r.Why, tt.first, tt.why)
+		}
+	}
+}
+
+// A name goes before all words where it is what is asked for, and not where a long text only mentions it.
+func TestNamesMeant(t *testing.T) {
+	long := strings.Repeat("several other words of a very long sentence ", 3)
+	tests := []struct {
+		text  string
+		terms int
+		want  []string
+	}{
+		{"where is fetch_price called", 4, []string{"fetch_price"}},
+		{"Retry", 1, []string{"Retry"}},
+		{long + "as fetch_price does", 20, nil},
+		{"panic main.(*Server).handle main.serve net/http.(*conn).serve", 20, []string{"main.Server.handle", "main.serve"}},
+	}
+	for _, tt := range tests {
+		got := namesMeant(tt.text, tt.terms)
+		if len(got) < len(tt.want) || !slices.Equal(got[:len(tt.want)], tt.want) || tt.want == nil && got != nil {
+			t.Errorf("%q: %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
 func TestSearchFilters(t *testing.T) {
 	x, _ := shopIndex(t)
 	tests := []struct {

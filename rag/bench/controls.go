@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fault-project/fault/rag"
 )
@@ -97,6 +98,8 @@ func (r *rawBM25) search(text string, limit, budget int) ([]hit, error) {
 type grep struct {
 	paths []string
 	lines [][]string // in lower case
+	// found has the best regions for the questions that were asked: each is asked once for every budget.
+	found sync.Map
 }
 
 // around is how many lines are read before and after a match.
@@ -128,6 +131,17 @@ type region struct {
 }
 
 func (g *grep) search(text string, limit, budget int) ([]hit, error) {
+	if hits, ok := g.found.Load(text); ok {
+		all := hits.([]hit) //nolint:forcetypeassert // nothing else is stored
+		return within(all[:min(limit, len(all))], budget), nil
+	}
+	hits := g.regions(text)
+	g.found.Store(text, hits)
+	return within(hits[:min(limit, len(hits))], budget), nil
+}
+
+// regions returns the best regions for a question.
+func (g *grep) regions(text string) []hit {
 	var words []string
 	for _, word := range rawWord.FindAllString(strings.ToLower(text), -1) {
 		if len(word) > 1 && !slices.Contains(prose, word) && !slices.Contains(words, word) && len(words) < 64 {
@@ -159,7 +173,7 @@ func (g *grep) search(text string, limit, budget int) ([]hit, error) {
 	slices.SortStableFunc(regions, func(a, b region) int {
 		return cmp.Or(count(b.words)-count(a.words), (a.end-a.line)-(b.end-b.line))
 	})
-	regions = regions[:min(limit, len(regions))]
+	regions = regions[:min(rag.MaxLimit, len(regions))]
 	hits := make([]hit, 0, len(regions))
 	for _, r := range regions {
 		f := slices.Index(g.paths, r.path)
@@ -168,5 +182,5 @@ func (g *grep) search(text string, limit, budget int) ([]hit, error) {
 		}
 		hits = append(hits, r.hit)
 	}
-	return within(hits, budget), nil
+	return hits
 }

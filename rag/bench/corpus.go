@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,8 @@ import (
 // corpus is one public source tree.
 type corpus struct {
 	name string
-	// One of these says where it is: a directory of the Go installation's sources, a module in the module cache (at the version of
-	// go.mod), or the wheel of a Python package.
+	// One of these says where it is: a directory of the Go installation's sources, a module (at the version of go.mod, or at the one that
+	// it names), or the wheel of a Python package.
 	std, module, wheel string
 	// tuned says that the ranking was tuned on it.
 	tuned bool
@@ -32,12 +33,21 @@ var corpora = []corpus{
 	{name: "go-git", module: "github.com/go-git/go-git/v5", tuned: true},
 	{name: "std encoding", std: "encoding", tuned: true},
 	{name: "golang.org/x/net", module: "golang.org/x/net", tuned: true},
+	{name: "golang.org/x/text", module: "golang.org/x/text", tuned: true},
+	{name: "std crypto", std: "crypto", tuned: true},
+	{name: "std os", std: "os", tuned: true},
+	{name: "pflag", module: "github.com/spf13/pflag", tuned: true},
+	{name: "langchaingo", module: "github.com/tmc/langchaingo", tuned: true},
+	{name: "compress", module: "github.com/klauspost/compress", tuned: true},
 	{name: "click (Python)", wheel: "click-8.3.0-py3-none-any.whl", tuned: true},
+	{name: "werkzeug (Python)", wheel: "werkzeug-3.1.3-py3-none-any.whl", tuned: true},
+	{name: "rich (Python)", wheel: "rich-14.1.0-py3-none-any.whl", tuned: true},
+	{name: "urllib3 (Python)", wheel: "urllib3-2.5.0-py3-none-any.whl", tuned: true},
 	{name: "std net", std: "net"},
 	{name: "std go", std: "go"},
 	{name: "cobra", module: "github.com/spf13/cobra"},
 	{name: "mcp-go", module: "github.com/mark3labs/mcp-go"},
-	{name: "miekg/dns", module: "github.com/miekg/dns"},
+	{name: "miekg/dns", module: "github.com/miekg/dns@v1.1.73"},
 	{name: "requests (Python)", wheel: "requests-2.32.5-py3-none-any.whl"},
 	{name: "jinja2 (Python)", wheel: "jinja2-3.1.6-py3-none-any.whl"},
 }
@@ -80,11 +90,19 @@ func (c *corpus) files(ctx context.Context, python string, add func(path string,
 
 func (c *corpus) root(ctx context.Context) (string, error) {
 	args := []string{"env", "GOROOT"}
-	if c.module != "" {
+	switch {
+	case strings.Contains(c.module, "@"):
+		args = []string{"mod", "download", "-json", c.module}
+	case c.module != "":
 		args = []string{"list", "-m", "-f", "{{.Dir}}", c.module}
 	}
 	out, err := exec.CommandContext(ctx, "go", args...).Output()
 	root := strings.TrimSpace(string(out))
+	if args[0] == "mod" && err == nil {
+		var downloaded struct{ Dir string }
+		err = json.Unmarshal(out, &downloaded)
+		root = downloaded.Dir
+	}
 	if err != nil || root == "" {
 		return "", fmt.Errorf("%w: %s is not in the module cache (go mod download)", errAbsent, c.module)
 	}
