@@ -196,14 +196,15 @@ func ipNet(p netip.Prefix) *net.IPNet {
 
 // normalize makes the spellings of a host one: an IP address, or a name that a certificate can carry.
 func normalize(host string) (name string, ip netip.Addr, err error) {
-	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	rooted := strings.TrimSuffix(host, ".") // "127.0.0.1." is that address, too, for browsers (WHATWG URL, IPv4 parser)
+	bare := strings.TrimSuffix(strings.TrimPrefix(rooted, "["), "]")
 	if ip, err := netip.ParseAddr(bare); err == nil {
 		if ip.Zone() != "" {
 			return "", ip, fmt.Errorf("%q: there are no certificates for addresses with a zone", host)
 		}
 		return ip.Unmap().String(), ip.Unmap(), nil
 	}
-	name = strings.TrimSuffix(strings.ToLower(host), ".")
+	name = strings.ToLower(rooted)
 	valid := len(name) <= 253
 	for label := range strings.SplitSeq(name, ".") {
 		valid = valid && label != "" && len(label) <= 63 && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
