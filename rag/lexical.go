@@ -61,23 +61,15 @@ type counted struct {
 }
 
 // count returns the weighted terms of a chunk.
-func (t *tokenizer) count(c *Chunk, scratch map[string]uint32) []counted {
-	clear(scratch)
-	field := func(text string, weight uint32) {
-		t.each(text, func(term string) { scratch[term] += weight })
-	}
-	field(c.Text, weightBody)
-	field(c.Header, weightBody)
+func (t *tokenizer) count(c *Chunk) []counted {
+	t.tally(c.Text, weightBody)
+	t.tally(c.Header, weightBody)
 	whole, _ := signature(c)
-	field(whole, weightSignature)
-	field(c.Path, weightPath)
-	field(c.Name, weightName)
-	field(routeText(c), weightPath)
-	out := make([]counted, 0, len(scratch))
-	for term, n := range scratch {
-		out = append(out, counted{term, n})
-	}
-	return out
+	t.tally(whole, weightSignature)
+	t.tally(c.Path, weightPath)
+	t.tally(c.Name, weightName)
+	t.tally(routeText(c), weightPath)
+	return t.tallied()
 }
 
 // add appends a document. IDs must grow.
@@ -107,6 +99,11 @@ func (b *lexicalBuilder) build() (*lexical, error) {
 	}
 	slices.Sort(terms)
 	l := &lexical{ids: b.ids, lengths: b.lengths, termAt: []uint32{0}, postAt: []uint32{0}}
+	text, postings := 0, 0
+	for term, list := range b.terms {
+		text, postings = text+len(term), postings+len(list.bytes)
+	}
+	l.termText, l.postings = make([]byte, 0, text), make([]byte, 0, postings)
 	for _, n := range b.lengths {
 		l.total += uint64(n)
 	}

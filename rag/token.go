@@ -29,16 +29,85 @@ type tokenizer struct {
 	// terms maps a word, as it stands in a text, to its term; the empty term means a stop word.
 	terms  map[string]string
 	buffer []byte
+	// What follows serves count. known maps a run of letters to its terms, as indices into names; ids maps these back. counts has for
+	// each of them how often the text at hand has it, and touched are those of which that is not 0.
+	known   map[string][]uint32
+	ids     map[string]uint32
+	names   []string
+	counts  []uint32
+	touched []uint32
 }
 
-func newTokenizer() *tokenizer { return &tokenizer{terms: make(map[string]string, 1<<12)} }
+func newTokenizer() *tokenizer {
+	return &tokenizer{terms: map[string]string{}, known: map[string][]uint32{}, ids: map[string]uint32{}}
+}
 
-// maxRemembered bounds a tokenizer's memory, in words.
-const maxRemembered = 1 << 18
+// maxRemembered bounds a tokenizer's memory, in words, maxKnown in runs of letters and in terms.
+const (
+	maxRemembered = 1 << 18
+	maxKnown      = 1 << 15
+)
 
 // each calls add with every term of a text. An identifier gives the stems of its words (parseURLQuery: pars, url, queri) and, if it has
 // several, itself in lower case without underscores.
 func (t *tokenizer) each(text string, add func(term string)) {
+	runs(text, func(run string) { t.identifier(run, add) })
+}
+
+// tally counts every term of a text weight times.
+func (t *tokenizer) tally(text string, weight uint32) {
+	runs(text, func(run string) {
+		ids, ok := t.known[run]
+		if !ok {
+			ids = t.identify(run)
+		}
+		for _, id := range ids {
+			if t.counts[id] == 0 {
+				t.touched = append(t.touched, id)
+			}
+			t.counts[id] += weight
+		}
+	})
+}
+
+// identify finds the terms of a run, and remembers them: a look into a map for every run, not for all words in it, is a good part of the
+// time that indexing takes.
+func (t *tokenizer) identify(run string) []uint32 {
+	ids := []uint32{}
+	t.identifier(run, func(term string) {
+		id, ok := t.ids[term]
+		if !ok {
+			id = uint32(len(t.names))
+			t.ids[term] = id
+			t.names, t.counts = append(t.names, term), append(t.counts, 0)
+		}
+		ids = append(ids, id)
+	})
+	if len(t.known) >= maxKnown {
+		clear(t.known)
+	}
+	t.known[strings.Clone(run)] = ids
+	return ids
+}
+
+// tallied returns what was counted, and begins anew.
+func (t *tokenizer) tallied() []counted {
+	out := make([]counted, len(t.touched))
+	for i, id := range t.touched {
+		out[i] = counted{t.names[id], t.counts[id]}
+		t.counts[id] = 0
+	}
+	t.touched = t.touched[:0]
+	if len(t.names) >= maxKnown {
+		clear(t.known)
+		clear(t.ids)
+		t.names, t.counts = nil, nil
+	}
+	return out
+}
+
+// runs calls each with every run of letters, digits and underscores in a text that is not too long.
+func runs(text string, each func(run string)) {
 	for i := 0; i < len(text); {
 		start := i
 		for i < len(text) {
@@ -61,7 +130,7 @@ func (t *tokenizer) each(text string, add func(term string)) {
 			continue
 		}
 		if i-start <= maxToken {
-			t.identifier(text[start:i], add)
+			each(text[start:i])
 		}
 	}
 }

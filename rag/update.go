@@ -262,7 +262,7 @@ func (u *update) readAll(ctx context.Context, todo []found) error {
 	defer func() { _ = root.Close() }() // opened to read
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan found)
-	results := make(chan read, 64)
+	results := make(chan read, batchFiles/2) // what workers do while a batch is committed
 	group.Go(func() error {
 		defer close(work)
 		for _, f := range todo {
@@ -280,7 +280,7 @@ func (u *update) readAll(ctx context.Context, todo []found) error {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() error {
 			w := worker{
-				root: root, tokenizer: newTokenizer(), scratch: map[string]uint32{}, language: u.options.Language, keys: u.embedder != nil,
+				root: root, tokenizer: newTokenizer(), language: u.options.Language, keys: u.embedder != nil,
 			}
 			for f := range work {
 				r, err := w.read(wctx, f, known[f.path])
@@ -405,9 +405,9 @@ func (u *update) commit(ctx context.Context) error {
 // mergeTerms joins the terms of what was published, of what an earlier update left unpublished, and of this one.
 func (u *update) mergeTerms(base *Base) (*lexical, error) {
 	pending := newLexicalBuilder()
-	tokens, scratch := newTokenizer(), map[string]uint32{}
+	tokens := newTokenizer()
 	for i := range base.Pending {
-		pending.add(base.Pending[i].ID, tokens.count(&base.Pending[i], scratch))
+		pending.add(base.Pending[i].ID, tokens.count(&base.Pending[i]))
 	}
 	pendingTerms, err := pending.build()
 	if err != nil {
@@ -416,6 +416,10 @@ func (u *update) mergeTerms(base *Base) (*lexical, error) {
 	newTerms, err := u.terms.build()
 	if err != nil {
 		return nil, err
+	}
+	u.terms = nil // the largest of what an update holds
+	if len(u.published.ids)+len(pendingTerms.ids) == 0 {
+		return newTerms, nil // each file was read once: nothing of it is gone
 	}
 	live := make([]bool, u.nextID)
 	for _, r := range u.records {

@@ -25,7 +25,6 @@ type read struct {
 type worker struct {
 	root      *os.Root
 	tokenizer *tokenizer
-	scratch   map[string]uint32
 	language  string
 	// keys says that the chunks need the keys of their vectors.
 	keys bool
@@ -73,7 +72,7 @@ func (w *worker) read(ctx context.Context, f found, old FileRecord) (read, error
 	r.err = err
 	r.terms = make([][]counted, len(r.chunks))
 	for i := range r.chunks {
-		r.terms[i] = w.tokenizer.count(&r.chunks[i], w.scratch)
+		r.terms[i] = w.tokenizer.count(&r.chunks[i])
 		if w.keys {
 			r.chunks[i].Key = keyOf(embedText(&r.chunks[i]))
 		}
