@@ -39,7 +39,11 @@ func checkArguments(params []param, args map[string]any) (map[string]any, error)
 		value, given := args[p.name]
 		if !given || value == nil || value == "" && (p.schema.Type != typeString || len(p.schema.Enum) > 0) {
 			if p.required {
-				return nil, wrongArgument("missing argument %q: %s", p.name, p.schema.Description)
+				text := p.schema.Description
+				if len(p.schema.Enum) > 0 {
+					text += ", one of " + strings.Join(p.schema.Enum, ", ")
+				}
+				return nil, wrongArgument("missing argument %q: %s", p.name, text)
 			}
 			if p.schema.Default != nil {
 				checked[p.name] = p.schema.Default

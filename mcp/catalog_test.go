@@ -361,6 +361,14 @@ func TestCallErrors(t *testing.T) {
 			map[string]any{"url": "http://127.0.0.1:1/", "latency": 5, "side": "sever"},
 			[]string{`"side" must be one of client, server`, `did you mean "server"?`},
 		},
+		{"fault_score_reliability", map[string]any{"snippet": "x"}, []string{`missing argument "lang"`, "one of python, go"}},
+		{"fault_score_reliability", map[string]any{"snippet": "x", "lang": "rust"}, []string{`"lang" must be one of python, go`}},
+		{"fault_lint", map[string]any{"paths": "/x"}, []string{`"paths" must be a list`}},
+		{
+			"fault_run_latency_impact_scenario",
+			map[string]any{"url": "http://127.0.0.1:1/", "latency": 5, "slos": []any{map[string]any{"typ": "latency"}}},
+			[]string{`slos: unknown key "typ"`, "type, title"},
+		},
 		{"fault_run_jitter_impact_scenario", map[string]any{"url": "http://example.com/"}, []string{"example.com", "allow-target"}},
 		{"fault_run_jitter_impact_scenario", map[string]any{"url": "http://127.0.0.1:1/", "rps": 1e9}, []string{`"rps" must be between 1 and 1000`}},
 	} {

@@ -12,6 +12,8 @@ import (
 
 	sdk "github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/fault-project/fault/tools"
 )
 
 // hints tell a client what a tool does to the world; all four are set on purpose, because a hint that is absent counts as the
@@ -54,6 +56,10 @@ func operation[In any, Out result](run func(context.Context, In) (Out, error), w
 			return nil, fmt.Errorf("encode the arguments: %w", err)
 		}
 		if err := json.Unmarshal(data, &in); err != nil {
+			var user *tools.UserError
+			if errors.As(err, &user) {
+				return nil, user // says which argument is wrong, and how
+			}
 			return nil, fmt.Errorf("decode the arguments: %w", err)
 		}
 		if with != nil {

@@ -263,7 +263,7 @@ func (l *lexical) score(term string, weight, evidence float64, scores []float64,
 const lexicalMagic = "fault-terms-1\n"
 
 // errDamaged says that the binary form cannot be read.
-var errDamaged = errors.New("the search terms of the index are damaged: index the directory again with rebuild")
+var errDamaged = fmt.Errorf("%w: its search terms cannot be read: index the directory again with rebuild", ErrDamaged)
 
 // encode returns the binary form.
 func (l *lexical) encode() []byte {

@@ -27,6 +27,8 @@ var (
 	ErrNoIndex = errors.New("not indexed yet")
 	// ErrMismatch says that an index was made for another directory or by another version, and must be made anew.
 	ErrMismatch = errors.New("index does not fit")
+	// ErrDamaged says that the files of an index are not what was written, and must be made anew.
+	ErrDamaged = errors.New("index is damaged")
 )
 
 // Chunk is a piece of a file that a search can return.

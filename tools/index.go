@@ -234,7 +234,7 @@ func indexError(ctx context.Context, argument string, err error) error {
 			Message: err.Error(),
 			Hint:    "what was done so far is kept for the next time; put the model right, or use none (--llm-embed-model none)",
 		}
-	case errors.Is(err, rag.ErrMismatch):
+	case errors.Is(err, rag.ErrMismatch), errors.Is(err, rag.ErrDamaged):
 		return &UserError{Message: err.Error()}
 	}
 	return err

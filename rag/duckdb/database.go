@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/marcboeker/go-duckdb/v2"
 
@@ -84,6 +86,9 @@ func connect(ctx context.Context, path string, readOnly bool) (*database, error)
 	}
 	connector, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
+		if strings.Contains(err.Error(), "not a valid DuckDB database") { // the driver has no error of its own for it
+			err = fmt.Errorf("%w: %s is no database: index the directory again with rebuild", rag.ErrDamaged, filepath.Base(path))
+		}
 		return nil, err
 	}
 	conn, err := connector.Connect(ctx)
@@ -271,7 +276,7 @@ func (db *database) chunks(ctx context.Context, files []rag.FileRecord, from uin
 			file++
 		}
 		if file == len(files) || files[file].FirstID > out[i].ID {
-			return nil, fmt.Errorf("chunk %d belongs to no file: index the directory again with rebuild", out[i].ID)
+			return nil, fmt.Errorf("%w: chunk %d belongs to no file: index the directory again with rebuild", rag.ErrDamaged, out[i].ID)
 		}
 		out[i].Path, out[i].Language = files[file].Path, files[file].Language
 	}

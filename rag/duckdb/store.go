@@ -65,7 +65,7 @@ func (s *Store) current() (uint64, error) {
 	}
 	n := generationOf(strings.TrimSpace(string(text)))
 	if n == 0 {
-		return 0, fmt.Errorf("%s is damaged: index the directory again with rebuild", s.path(currentName))
+		return 0, fmt.Errorf("%w: %s cannot be read: index the directory again with rebuild", rag.ErrDamaged, s.path(currentName))
 	}
 	return n, nil
 }
@@ -124,8 +124,8 @@ func (s *Store) load(ctx context.Context, n uint64) (_ *rag.Snapshot, err error)
 		return nil, err
 	}
 	if m.state != stateComplete || m.generation != n {
-		return nil, fmt.Errorf("%s says that it is %s, generation %d: index the directory again with rebuild",
-			generationName(n), m.state, m.generation)
+		return nil, fmt.Errorf("%w: %s says that it is %s, generation %d: index the directory again with rebuild",
+			rag.ErrDamaged, generationName(n), m.state, m.generation)
 	}
 	snapshot := &rag.Snapshot{Generation: n, Manifest: m.manifest}
 	files, err := db.files(ctx)

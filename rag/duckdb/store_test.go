@@ -323,6 +323,29 @@ func TestDamagedCurrent(t *testing.T) {
 	}
 }
 
+func TestDamagedDatabase(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	writePackage(t, root, 5, "open", 1)
+	x := openWith(t, dir, root, nil)
+	update(t, x, rag.Options{})
+	text, err := os.ReadFile(filepath.Join(dir, currentName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, strings.TrimSpace(string(text))), strings.Repeat("nonsense", 1000))
+	x = openWith(t, dir, root, nil)
+	if _, err := x.Search(t.Context(), rag.Query{Text: "common"}); !errors.Is(err, rag.ErrDamaged) || !strings.Contains(err.Error(), "with rebuild") {
+		t.Errorf("search: %v", err)
+	}
+	if _, err := x.Update(t.Context(), rag.Options{}); !errors.Is(err, rag.ErrDamaged) {
+		t.Errorf("update: %v", err)
+	}
+	update(t, x, rag.Options{Rebuild: true})
+	if got := versions(t, x); !slices.Equal(got, []string{"v1"}) {
+		t.Errorf("after the rebuild: %q", got)
+	}
+}
+
 // Reading while generations come and go gives one of them, whole.
 func TestReadersDuringUpdates(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 
@@ -18,7 +17,7 @@ import (
 const spareVectors = 2000
 
 // errVector says that a row of the table cannot be what was written.
-var errVector = errors.New("a vector of the index is damaged: index the directory again with rebuild")
+var errVector = fmt.Errorf("%w: a vector cannot be read: index the directory again with rebuild", rag.ErrDamaged)
 
 // appendVectors stores vectors as little-endian float32: the driver gives back a FLOAT array as one interface value for each number, which
 // takes several times as long to read.

@@ -49,6 +49,9 @@ func (o *Options) text(out *tools.LintOut) error {
 		p.printf("\n")
 	}
 	p.printf("%s\n", out.Summary())
+	if left := out.LeftOut(); left != "" && out.Files > 0 {
+		p.printf("%s\n", left)
+	}
 	if out.Fixes > 0 {
 		p.printf("%d can be fixed mechanically: --diff shows how\n", out.Fixes)
 	}
