@@ -144,9 +144,16 @@ func TestTour(t *testing.T) {
 				t.Errorf("%q is not in the output:\n%s", want, r.stdout)
 			}
 		}
-		for _, name := range []string{"report.md", "results.json"} {
-			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 1000 {
-				t.Errorf("%s: %v, %v", name, info, err)
+		// What the measurements left, and what the output says of them.
+		for _, fault := range []string{"latency", "blackhole"} {
+			folders, err := filepath.Glob(filepath.Join(dir, "*-"+fault))
+			if err != nil || len(folders) != 1 || !strings.Contains(r.stdout, filepath.Base(folders[0])+"/") {
+				t.Fatalf("%s left %q, %v:\n%s", fault, folders, err, r.stdout)
+			}
+			for _, name := range []string{"report.md", "results.json"} {
+				if info, err := os.Stat(filepath.Join(folders[0], name)); err != nil || info.Size() < 1000 {
+					t.Errorf("%s/%s: %v, %v", folders[0], name, info, err)
+				}
 			}
 		}
 		m := regexp.MustCompile(`added\s+(\d+\.\d)`).FindStringSubmatch(r.stdout)

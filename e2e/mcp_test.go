@@ -300,7 +300,7 @@ func TestInspector(t *testing.T) {
 	t.Run("list", func(t *testing.T) {
 		r := inspect(t, "--method", "tools/list")
 		var list struct{ Tools []struct{ Name string } }
-		if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Tools) < 7 {
+		if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Tools) < 13 {
 			t.Fatalf("%d tools, %v: %s%s", len(list.Tools), err, r.stdout, r.stderr)
 		}
 	})
