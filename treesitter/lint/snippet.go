@@ -58,19 +58,21 @@ func framesOf(language treesitter.Language, snippet string) []frame {
 		// The source of a decorated method begins at its decorator, without the indentation that its other lines have.
 		return []frame{plain, {before + missingIndent(snippet), ""}}
 	case treesitter.Go:
+		plain.after = "\n" // which ends a declaration
 		if block {
-			return []frame{{"func _() ", ""}, plain}
+			return []frame{{"func _() ", "\n"}, plain}
 		}
+		return []frame{plain, {"type (", "\n)\n"}}
 	case treesitter.Java:
 		if block {
-			return []frame{{"class Part { void part() ", "\n}"}}
+			return []frame{{"class Part { void part() ", "\n}"}, {"class Part { Part() ", "\n}"}}
 		}
-		return []frame{plain, {"class Part {", "\n}"}, {"class Part { void part() {", "\n}}"}}
+		return []frame{plain, {"class Part {", "\n}"}, {"class Part { void part() {", "\n}}"}, {"class Part { Object part = ", ";\n}"}}
 	case treesitter.TypeScript, treesitter.JavaScript:
 		if block {
 			return []frame{{"async function _() ", ""}, plain}
 		}
-		return []frame{plain, {"class _ {", "\n}"}}
+		return []frame{plain, {"class _ {", "\n}"}, {"({", "\n})"}}
 	default: // has no rules
 	}
 	return []frame{plain}

@@ -2,6 +2,9 @@ package lint
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +72,54 @@ func TestCheckSnippet(t *testing.T) {
 				t.Errorf("%d lines, want %d", report.Lines, want)
 			}
 		})
+	}
+}
+
+// Whatever is extracted from a file can be judged.
+func TestCheckSnippetOfEveryDefinition(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := filepath.Glob("../testdata/sample.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := map[treesitter.Language]int{}
+	for _, path := range append(paths, samples...) {
+		language, ok := treesitter.LanguageOf(strings.TrimSuffix(path, ".txt"), nil)
+		if !ok || !slices.Contains(Languages(), language) {
+			continue
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := treesitter.Parse(t.Context(), language, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file.Warning != "" {
+			continue
+		}
+		for _, d := range file.Definitions {
+			snippets := []string{d.Full}
+			if d.Kind.Callable() {
+				snippets = append(snippets, d.Body)
+			}
+			for _, snippet := range snippets {
+				report, err := CheckSnippet(t.Context(), language, snippet, Options{})
+				if err != nil || report.Warning != "" {
+					t.Errorf("%s, %s: %v, %s\n%s", path, d.Qualified, err, report.Warning, snippet)
+				}
+			}
+			checked[language]++
+		}
+	}
+	for _, l := range Languages() {
+		if checked[l] < 10 {
+			t.Errorf("%d definitions in %s", checked[l], l)
+		}
 	}
 }
 
