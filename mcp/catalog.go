@@ -138,7 +138,7 @@ func lintTool(t *tools.Lint) tool {
 			))}},
 			property{"omitted", integer}, property{"diff", plainText},
 		),
-		call: operation(t.Run, func(in *tools.LintIn, s scope) { in.Roots = s.roots }),
+		call: operation(t.Run, func(in *tools.LintIn, s scope) { in.Roots, in.Progress = s.roots, s.progress }),
 	}
 }
 

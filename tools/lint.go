@@ -43,6 +43,8 @@ type LintIn struct {
 	Names []string `json:"-"`
 	// Roots are the client's folders, nil when it declares none.
 	Roots []string `json:"-"`
+	// Progress, if set, is told how many files of how many are done. It is never called concurrently.
+	Progress func(done, total float64, message string) `json:"-"`
 }
 
 // skipTest is the reason for which tests are left out.
@@ -59,7 +61,7 @@ func (t *Lint) Run(ctx context.Context, in LintIn) (*LintOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := lintAll(ctx, list, options)
+	results, err := lintAll(ctx, list, options, in.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -230,15 +232,27 @@ type lintResult struct {
 }
 
 // lintAll looks at all files; results have the order of the files.
-func lintAll(ctx context.Context, files []lintFile, o lint.Options) ([]lintResult, error) {
+func lintAll(
+	ctx context.Context, files []lintFile, o lint.Options, progress func(done, total float64, message string),
+) ([]lintResult, error) {
 	results := make([]lintResult, len(files))
 	errs := make([]error, len(files))
 	next := make(chan int)
+	var counting sync.Mutex
+	done := 0
+	count := func() {
+		counting.Lock()
+		defer counting.Unlock()
+		if done++; progress != nil && (done%100 == 0 || done == len(files)) {
+			progress(float64(done), float64(len(files)), fmt.Sprintf("%d of %d files", done, len(files)))
+		}
+	}
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
 		workers.Go(func() {
 			for i := range next {
 				results[i], errs[i] = files[i].lint(ctx, o)
+				count()
 			}
 		})
 	}
