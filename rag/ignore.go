@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-git/go-git/v5/plumbing/format/config"
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 )
 
@@ -76,8 +77,9 @@ func (rules ignoreRules) with(file string, domain []string) ignoreRules {
 	return rules
 }
 
-// repositoryRules returns the rules that a repository around root brings: its info/exclude and the ignore files of the directories
-// above root. prefix is the path from the repository to root; it is empty when root is the repository or in none.
+// repositoryRules returns the rules that a repository around root brings: what its user excludes everywhere, its info/exclude and the
+// ignore files of the directories above root. prefix is the path from the repository to root; it is empty when root is the repository
+// or in none.
 func repositoryRules(root string) (rules ignoreRules, prefix []string) {
 	repository := root
 	for {
@@ -92,7 +94,11 @@ func repositoryRules(root string) (rules ignoreRules, prefix []string) {
 	if rel, err := filepath.Rel(repository, root); err == nil && rel != "." {
 		prefix = strings.Split(filepath.ToSlash(rel), "/")
 	}
-	rules = rules.with(filepath.Join(gitDir(repository), "info", "exclude"), nil)
+	dir := gitDir(repository)
+	if file := excludesFile(filepath.Join(dir, "config")); file != "" {
+		rules = rules.with(file, nil)
+	}
+	rules = rules.with(filepath.Join(dir, "info", "exclude"), nil)
 	for i := range prefix {
 		dir := filepath.Join(repository, filepath.Join(prefix[:i]...))
 		for _, name := range ignoreFiles {
@@ -100,6 +106,41 @@ func repositoryRules(root string) (rules ignoreRules, prefix []string) {
 		}
 	}
 	return rules, prefix
+}
+
+// excludesFile returns the file of what a user never wants in a repository: core.excludesFile of the repository's configuration, the
+// user's (~/.gitconfig, or what GIT_CONFIG_GLOBAL names) or git/config below XDG_CONFIG_HOME, otherwise git/ignore there. Files that a
+// configuration includes are not read. It is "" where the user has no home.
+func excludesFile(repositoryConfig string) string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	xdg := os.Getenv("XDG_CONFIG_HOME")
+	if xdg == "" {
+		xdg = filepath.Join(home, ".config")
+	}
+	configs := []string{repositoryConfig, filepath.Join(home, ".gitconfig"), filepath.Join(xdg, "git", "config")}
+	if global, ok := os.LookupEnv("GIT_CONFIG_GLOBAL"); ok {
+		configs = []string{repositoryConfig, global}
+	}
+	for _, name := range configs {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		parsed := config.New()
+		if err := config.NewDecoder(bytes.NewReader(text)).Decode(parsed); err != nil || !parsed.HasSection("core") {
+			continue
+		}
+		if file := parsed.Section("core").Option("excludesFile"); file != "" {
+			if rest, ok := strings.CutPrefix(file, "~/"); ok {
+				file = filepath.Join(home, rest)
+			}
+			return file
+		}
+	}
+	return filepath.Join(xdg, "git", "ignore")
 }
 
 // gitDir returns the directory that holds info/exclude: .git, or for a linked worktree the .git of its main one.

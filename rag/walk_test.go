@@ -1,6 +1,7 @@
 package rag
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -218,5 +219,61 @@ func TestRoleOf(t *testing.T) {
 	}
 	if roleOf("README.md", "markdown") != roleDocument {
 		t.Error("markdown is not a document")
+	}
+}
+
+// What a user excludes in every repository is left out, as git does; a repository's own files overrule it.
+func TestWalkObeysTheUsersExcludes(t *testing.T) {
+	repository := map[string]string{".git/HEAD": "ref: refs/heads/main\n", "a.go": "package a\n", "b.go": "package a\n", "scratch.go": "package a\n"}
+	for name, tt := range map[string]struct {
+		home       map[string]string
+		repository map[string]string
+		global     string // GIT_CONFIG_GLOBAL, below the home
+		want       []string
+	}{
+		"none":      {want: []string{"a.go", "b.go", "scratch.go"}},
+		"default":   {home: map[string]string{".config/git/ignore": "scratch.go\n"}, want: []string{"a.go", "b.go"}},
+		"of user":   {home: map[string]string{".gitconfig": "[core]\n\texcludesfile = ~/mine\n", "mine": "b.go\n"}, want: []string{"a.go", "scratch.go"}},
+		"elsewhere": {home: map[string]string{".config/git/config": "[core]\nexcludesFile = ~/mine\n", "mine": "b.go\n"}, want: []string{"a.go", "scratch.go"}},
+		"variable":  {home: map[string]string{"other": "[core]\nexcludesFile = ~/mine\n", "mine": "a.go\n", ".gitconfig": "[core]\nexcludesFile = ~/no\n", "no": "*\n"}, global: "other", want: []string{"b.go", "scratch.go"}},
+		"of repository": {
+			home:       map[string]string{".gitconfig": "[core]\nexcludesFile = ~/no\n", "no": "*\n", "mine": "a.go\n"},
+			repository: map[string]string{".git/config": "[core]\n\tbare = false\n\texcludesFile = ~/mine\n"},
+			want:       []string{"b.go", "scratch.go"},
+		},
+		"overruled": {home: map[string]string{".config/git/ignore": "*.go\n"}, repository: map[string]string{".gitignore": "!a.go\n"}, want: []string{"a.go"}},
+		"damaged":   {home: map[string]string{".gitconfig": "[core\n"}, want: []string{"a.go", "b.go", "scratch.go"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := writeTree(t, tt.home)
+			t.Setenv("HOME", home)
+			t.Setenv("XDG_CONFIG_HOME", "")
+			t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(home, tt.global))
+			if tt.global == "" {
+				if err := os.Unsetenv("GIT_CONFIG_GLOBAL"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			files := maps.Clone(repository)
+			maps.Copy(files, tt.repository)
+			root := writeTree(t, files)
+			names, _ := walked(t, root, "")
+			if !slices.Equal(names, tt.want) {
+				t.Errorf("%q, want %q", names, tt.want)
+			}
+			git, err := exec.LookPath("git")
+			if err != nil || name == "damaged" {
+				return
+			}
+			// git itself says the same.
+			if out, err := exec.CommandContext(t.Context(), git, "init", "-q", root).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			cmd := exec.CommandContext(t.Context(), git, "-C", root, "ls-files", "--others", "--exclude-standard", "*.go")
+			out, err := cmd.CombinedOutput()
+			if err != nil || !slices.Equal(strings.Fields(string(out)), tt.want) {
+				t.Errorf("git: %v: %s", err, out)
+			}
+		})
 	}
 }

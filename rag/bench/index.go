@@ -35,22 +35,29 @@ func measureIndex(ctx context.Context, program, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	at := filepath.Join(scratch, "index")
-	var fresh, again, first []time.Duration
+	var fresh, read, again, first []time.Duration
+	var freshProcessor, readProcessor []time.Duration
 	var memory int64
 	for range rounds {
-		took, peak, err := timed(ctx, program, "index", dir, "--rebuild", "--index", at)
-		if err != nil {
-			return err
+		for _, run := range []struct {
+			args      []string
+			wall, cpu *[]time.Duration
+		}{
+			// A dry run reads, parses and cuts, and counts the words, and stores nothing: it is without an index to compare with.
+			{[]string{"index", dir, "--dry-run", "--index", at + "-none"}, &read, &readProcessor},
+			{[]string{"index", dir, "--rebuild", "--index", at}, &fresh, &freshProcessor},
+			{[]string{"index", dir, "--index", at}, &again, nil},
+			{[]string{"search", "--dir", dir, "--index", at, questions[0]}, &first, nil},
+		} {
+			took, peak, err := timed(ctx, program, run.args...)
+			if err != nil {
+				return err
+			}
+			*run.wall, memory = append(*run.wall, took.wall), max(memory, peak)
+			if run.cpu != nil {
+				*run.cpu = append(*run.cpu, took.processor)
+			}
 		}
-		fresh, memory = append(fresh, took), max(memory, peak)
-		if took, _, err = timed(ctx, program, "index", dir, "--index", at); err != nil {
-			return err
-		}
-		again = append(again, took)
-		if took, _, err = timed(ctx, program, "search", "--dir", dir, "--index", at, questions[0]); err != nil {
-			return err
-		}
-		first = append(first, took)
 	}
 	store, err := duckdb.Open(at)
 	if err != nil {
@@ -72,16 +79,19 @@ func measureIndex(ctx context.Context, program, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	middle := median(fresh)
 	fmt.Fprintf(stdout, "%s: %d files, %.1f MB, %d chunks\n\n", dir, s.Files, float64(s.Bytes)/1e6, s.Chunks)
 	fmt.Fprintln(stdout, "| | median | range |\n|---|---|---|")
-	row := func(what string, d []time.Duration) {
-		fmt.Fprintf(stdout, "| %s | %.0f ms | %.0f–%.0f ms |\n", what, ms(median(d)), ms(slices.Min(d)), ms(slices.Max(d)))
-	}
 	row("index from nothing, whole process", fresh)
+	row("of it processor time", freshProcessor)
+	row("the same, but nothing stored (dry run)", read)
+	row("of it processor time", readProcessor)
 	row("index again, nothing changed, whole process", again)
 	row("first search, whole cold process", first)
-	fmt.Fprintf(stdout, "| throughput | %.1f MB/s | |\n", float64(s.Bytes)/1e6/middle.Seconds())
+	megabytes := float64(s.Bytes) / 1e6
+	fmt.Fprintf(stdout, "| throughput | %.1f MB/s | |\n", megabytes/median(fresh).Seconds())
+	fmt.Fprintf(stdout, "| throughput of the dry run | %.1f MB/s | |\n", megabytes/median(read).Seconds())
+	fmt.Fprintf(stdout, "| processor time for 1 MB | %.0f ms | |\n", ms(median(freshProcessor))/megabytes)
+	fmt.Fprintf(stdout, "| of it without storing | %.0f ms | |\n", ms(median(readProcessor))/megabytes)
 	fmt.Fprintf(stdout, "| peak memory of indexing | %.0f MB | |\n", float64(memory)/1e6)
 	fmt.Fprintf(stdout, "| index on disk | %.1f MB | |\n", float64(size)/1e6)
 	slices.Sort(warm)
@@ -89,14 +99,17 @@ func measureIndex(ctx context.Context, program, dir string) (err error) {
 	return nil
 }
 
+// spent is the time that a process took.
+type spent struct{ wall, processor time.Duration }
+
 // timed runs the program and returns how long it took and its peak memory in bytes.
-func timed(ctx context.Context, program string, args ...string) (time.Duration, int64, error) {
+func timed(ctx context.Context, program string, args ...string) (spent, int64, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	began := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("%s %s: %w: %s", program, args[0], err, out)
+		return spent{}, 0, fmt.Errorf("%s %s: %w: %s", program, args[0], err, out)
 	}
-	took := time.Since(began)
+	took := spent{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return took, 0, nil

@@ -32,12 +32,18 @@ func main() {
 		"ask with the first paragraph only, without any form of the words of the name, among all kinds of chunks")
 	index := flag.String("index", "", "measure indexing and searching `DIR` with the built program instead")
 	program := flag.String("fault", "bin/fault", "the built program, for -index")
+	once := flag.Bool("once", false, "search the directory and index that are the arguments once: what -index measures with vectors")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
-	if *index != "" {
-		err = measureIndex(ctx, *program, *index)
-	} else {
+	switch {
+	case *once:
+		err = searchOnce(ctx, flag.Arg(0), flag.Arg(1))
+	case *index != "":
+		if err = measureIndex(ctx, *program, *index); err == nil {
+			err = measureVectors(ctx, *index)
+		}
+	default:
 		b := bench{python: *python, only: *only, most: *most, misses: *misses, tuning: *tuning, how: asking{hard: *hard}}
 		err = b.run(ctx)
 	}

@@ -102,6 +102,20 @@ func connect(ctx context.Context, path string, readOnly bool) (*database, error)
 	return &database{connector: connector, conn: c}, nil
 }
 
+// beside calls do with a connection of its own to the open file, which may be used while this one is.
+func (db *database) beside(ctx context.Context, do func(db *database) error) (err error) {
+	conn, err := db.connector.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	c, ok := conn.(*duckdb.Conn)
+	if !ok {
+		return fmt.Errorf("unexpected connection %T", conn)
+	}
+	return do(&database{connector: db.connector, conn: c})
+}
+
 func (db *database) close() error {
 	err := errors.Join(db.conn.Close(), db.connector.Close())
 	if db.reading {

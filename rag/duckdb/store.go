@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/fault-project/fault/rag"
 )
 
@@ -137,15 +139,30 @@ func (s *Store) load(ctx context.Context, n uint64) (_ *rag.Snapshot, err error)
 			snapshot.Files++
 		}
 	}
-	if snapshot.Chunks, err = db.chunks(ctx, files, 0); err != nil {
+	var vectors map[rag.VectorKey][]float32
+	group, gctx := errgroup.WithContext(ctx)
+	if m.manifest.Dimension > 0 {
+		group.Go(func() error {
+			// They are most of what there is to read.
+			return db.beside(gctx, func(db *database) (err error) {
+				vectors, err = db.vectors(gctx, m.manifest.Dimension)
+				return err
+			})
+		})
+	}
+	group.Go(func() (err error) {
+		if snapshot.Chunks, err = db.chunks(gctx, files, 0); err != nil {
+			return err
+		}
+		snapshot.Lexical, err = db.terms(gctx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	if m.manifest.Dimension > 0 {
-		if snapshot.Vectors, err = db.vectors(ctx, snapshot.Chunks, m.manifest.Dimension); err != nil {
-			return nil, err
-		}
+		snapshot.Vectors, err = vectorsOf(snapshot.Chunks, vectors)
 	}
-	snapshot.Lexical, err = db.terms(ctx)
 	return snapshot, err
 }
 
