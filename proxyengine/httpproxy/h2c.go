@@ -26,7 +26,7 @@ func (t *transport) dialH2C(ctx context.Context, _, _ string) (net.Conn, error) 
 	// As long as the exchange lasts: the context of a dial outlives who wanted it, and the upstream may be silent for ever.
 	read, err := greet(x.ctx, c)
 	if len(read) > 0 && x.ctx.Err() == nil {
-		t.versions.Store(x.to.server(), err == nil)
+		t.versions.Store(x.to.server(), version{err == nil, time.Now()})
 	}
 	if err != nil {
 		c.Close()

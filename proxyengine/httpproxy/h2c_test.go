@@ -196,3 +196,27 @@ func TestSilentUpstreamIsLeft(t *testing.T) {
 		t.Errorf("the upstream's connection: %v, want that it was closed", err)
 	}
 }
+
+// TestVersionsAreAskedAgain: what was no HTTP/2 server without TLS once may be one later.
+func TestVersionsAreAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tr transport
+		for scheme, again := range map[string]bool{"http": true, "https": false} {
+			x := &exchange{in: &http.Request{ProtoMajor: 2}, to: destination{scheme: scheme, host: "a:1", address: "a:1"}}
+			for _, speaks := range []bool{true, false} {
+				tr.versions.Store(x.to.server(), version{speaks, time.Now()})
+				if got := tr.multiplexes(x); got != speaks {
+					t.Errorf("%s: multiplexed %t, want %t", scheme, got, speaks)
+				}
+			}
+			time.Sleep(forget - 1)
+			if tr.multiplexes(x) {
+				t.Errorf("%s: asked again too early", scheme)
+			}
+			time.Sleep(time.Nanosecond)
+			if got := tr.multiplexes(x); got != again {
+				t.Errorf("%s: asked again %t, want %t", scheme, got, again)
+			}
+		}
+	})
+}

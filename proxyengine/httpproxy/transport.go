@@ -52,9 +52,19 @@ type transport struct {
 	multiplexed *http.Transport
 	// clear is the same without TLS.
 	clear *http.Transport
-	// versions remembers which upstreams do, by [destination.server]: a bool.
+	// versions remembers which upstreams do, by [destination.server]: a version.
 	versions sync.Map
 }
+
+// version says whether an upstream speaks HTTP/2, as it was at a time.
+type version struct {
+	multiplexed bool
+	at          time.Time
+}
+
+// forget is after how long an upstream without TLS that did not speak HTTP/2 is asked again: another server may have taken its place, and
+// what answered may have been one that only said that it was not there yet.
+const forget = 30 * time.Second
 
 func newTransport(cfg Config) *transport {
 	t := &transport{cfg: cfg}
@@ -118,7 +128,7 @@ func (t *transport) dialTLS(ctx context.Context, protocols ...string) (net.Conn,
 	}
 	below.shared = conn.ConnectionState().NegotiatedProtocol == "h2"
 	if len(protocols) > 1 {
-		t.versions.Store(x.to.server(), below.shared)
+		t.versions.Store(x.to.server(), version{below.shared, time.Now()})
 	}
 	return conn, nil
 }
@@ -153,8 +163,12 @@ func (t *transport) multiplexes(x *exchange) bool {
 	if x.in.ProtoMajor != 2 {
 		return false
 	}
-	speaks, known := t.versions.Load(x.to.server())
-	return !known || speaks.(bool)
+	found, known := t.versions.Load(x.to.server())
+	if !known {
+		return true
+	}
+	v := found.(version)
+	return v.multiplexed || x.to.scheme == "http" && time.Since(v.at) >= forget
 }
 
 // send performs the exchange's request once.
