@@ -29,20 +29,16 @@ func identifiers(text string) []string {
 	return names
 }
 
-// Names lead to their definitions in a question of few terms, or when one in so many words is a name (a stack trace): where they are
-// fewer, they are only mentioned.
+// Names and operations lead to their definitions in a question of few terms, or when one in so many words is one (a stack trace): where
+// they are fewer, they are only mentioned.
 const (
 	fewTerms      = 12
 	wordsForAName = 5
 )
 
-// namesMeant returns the names that a question of so many terms asks for.
-func namesMeant(text string, terms int) []string {
-	names := identifiers(text)
-	if terms > fewTerms && len(names)*wordsForAName < len(strings.Fields(text)) {
-		return nil
-	}
-	return names
+// meant reports whether so many names are what a question of so many terms asks for.
+func meant(text string, terms, names int) bool {
+	return terms <= fewTerms || names*wordsForAName >= len(strings.Fields(text))
 }
 
 // tierOf says whether a chunk defines one of the names, and which.

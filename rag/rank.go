@@ -51,9 +51,12 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 	scores := make([]float64, len(l.snapshot.Chunks))
 	hits := make([]uint64, len(scores))
 	words := l.scoreWords(q.Text, scores, hits)
-	names := namesMeant(q.Text, len(words))
+	names := identifiers(q.Text)
+	if !meant(q.Text, len(words), len(names)) {
+		names = nil
+	}
 	handles := map[uint32]string{}
-	if o, ok := operationOf(q.Text); ok {
+	if o, ok := operationOf(q.Text); ok && meant(q.Text, len(words), 1) {
 		for _, r := range l.handlers(o) {
 			handles[r.doc] = r.why
 		}

@@ -101,21 +101,22 @@ func TestSearchPrefers(t *testing.T) {
 
 // A name goes before all words where it is what is asked for, and not where a long text only mentions it.
 func TestNamesMeant(t *testing.T) {
-	long := strings.Repeat("several other words of a very long sentence ", 3)
-	tests := []struct {
-		text  string
-		terms int
-		want  []string
-	}{
-		{"where is fetch_price called", 4, []string{"fetch_price"}},
-		{"Retry", 1, []string{"Retry"}},
-		{long + "as fetch_price does", 20, nil},
-		{"panic main.(*Server).handle main.serve net/http.(*conn).serve", 20, []string{"main.Server.handle", "main.serve"}},
+	x, _ := newIndex(t, writeTree(t, map[string]string{
+		"a/fetch.go": "package a\n\nfunc fetchPrice() { one() }\n\nfunc orders() { two() }\n",
+		"b/app.go":   "package b\n\nfunc Sum() { count(words, articles, basket) }\n\nfunc init() { http.HandleFunc(\"/orders\", orders) }\n\nfunc orders() {}\n",
+	}))
+	mustUpdate(t, x, Options{})
+	long := " counts the words of articles of a basket, as red green blue white black brown yellow orange purple ones of "
+	tests := []struct{ query, first string }{
+		{"words of articles as fetchPrice", "a/fetch.go:fetchPrice"},
+		{long + "fetchPrice", "b/app.go:Sum"},
+		{long + "fetchPrice" + strings.Repeat(" a.fetchPrice a.orders", 6), "a/fetch.go:fetchPrice"},
+		{"words of articles for GET /orders", "b/app.go:orders"},
+		{long + "GET /orders", "b/app.go:Sum"},
 	}
 	for _, tt := range tests {
-		got := namesMeant(tt.text, tt.terms)
-		if len(got) < len(tt.want) || !slices.Equal(got[:len(tt.want)], tt.want) || tt.want == nil && got != nil {
-			t.Errorf("%q: %q, want %q", tt.text, got, tt.want)
+		if got := namesOf(t, x, Query{Text: tt.query}); len(got) == 0 || got[0] != tt.first {
+			t.Errorf("%q: %q, want first %s", tt.query, got, tt.first)
 		}
 	}
 }
