@@ -19,7 +19,7 @@ import (
 
 // ChunkerVersion changes whenever the same file would give other chunks or other search terms: an index made by another version
 // cannot be brought up to date file by file.
-const ChunkerVersion = 5
+const ChunkerVersion = 6
 
 // Errors that a caller may want to tell apart.
 var (

@@ -1,6 +1,9 @@
 package treesitter
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Go is the language of .go files.
 const Go Language = "go"
@@ -14,6 +17,7 @@ var golang = grammar{
 	flat:       map[string]Kind{"function_declaration": KindFunction, "method_declaration": KindMethod},
 	nested:     goNested,
 	hollow:     []string{"package_clause", "import_declaration", "comment", "const_declaration", "var_declaration"},
+	top:        regexp.MustCompile(`(?m)^(func|type|var|const)\b`),
 	wrappers:   []string{"type_declaration", "var_declaration"},
 	query: `
 (function_declaration name: (identifier) @name body: (block)? @body) @function

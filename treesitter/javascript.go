@@ -1,6 +1,9 @@
 package treesitter
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // JavaScript is the language of .js and .jsx files.
 const JavaScript Language = "javascript"
@@ -15,6 +18,7 @@ var javascript = grammar{
 	blocks:       true,
 	wrappers:     []string{"export_statement", "lexical_declaration", "variable_declaration", "expression_statement"},
 	beside:       []string{"decorator"},
+	top:          scriptTop,
 	attributes:   []string{"decorator"},
 	receiver:     scriptReceiver,
 	keywords:     scriptWrappers,
@@ -23,6 +27,10 @@ var javascript = grammar{
 (field_definition property: (_) @name value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)]) @method
 `,
 }
+
+// scriptTop matches the beginning of definitions at the top of a file, with their decorators.
+var scriptTop = regexp.MustCompile(
+	`(?m)^(@\w|(export|async|function|class|abstract|const|let|var|interface|type|enum|declare|namespace)\b)`)
 
 // scriptQuery is what JavaScript and TypeScript have in common. An object that has a name is not defined, but its functions are named
 // after it.

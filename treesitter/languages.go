@@ -3,6 +3,7 @@ package treesitter
 import (
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -50,6 +51,8 @@ type grammar struct {
 	// those that stand before it as siblings, of which leads accepts some by their text (nil: all).
 	attributes, leading []string
 	leads               func(text string) bool
+	// top matches the beginning of what people write at the beginning of a line only at the top of a file; nil where nothing is such.
+	top *regexp.Regexp
 	// indented languages have bodies without braces: a body starts at the start of its line.
 	indented bool
 }

@@ -93,7 +93,8 @@ func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
 	if language == TypeScript && (bytes.Contains(src, []byte("</")) || bytes.Contains(src, []byte("/>"))) {
 		candidates = []*parser{candidates[1], candidates[0]} // most likely TSX, and a parse in vain takes twice the time
 	}
-	best, err := candidates[0].parse(ctx, src)
+	used := candidates[0]
+	best, err := used.parse(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,16 @@ func Parse(ctx context.Context, language Language, src []byte) (*File, error) {
 			return nil, ctx.Err()
 		}
 		if err == nil && (file.Warning == "" || len(file.Definitions) > len(best.Definitions)) {
-			best = file
+			best, used = file, p
+		}
+	}
+	if best.Warning != "" {
+		pieces, err := used.pieces(ctx, src)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil && readsMore(pieces, best.Definitions) {
+			best.Definitions = pieces
 		}
 	}
 	best.Language = language

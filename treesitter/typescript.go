@@ -14,6 +14,7 @@ var typescript = grammar{
 		"export_statement", "lexical_declaration", "variable_declaration", "expression_statement", "ambient_declaration",
 	},
 	beside:     []string{"decorator"},
+	top:        scriptTop,
 	attributes: []string{"decorator"},
 	leading:    []string{"decorator"},
 	receiver:   scriptReceiver,
