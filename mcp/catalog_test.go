@@ -34,7 +34,7 @@ func everything(t *testing.T, results *scenarios.Results) Tools {
 	if err != nil {
 		t.Fatal(err)
 	}
-	indexes := tools.NewIndexes(t.TempDir(), duckdb.Open)
+	indexes := tools.NewIndexes(tools.Directories(t.TempDir(), duckdb.Open), nil)
 	return Tools{
 		Index: tools.NewIndex(files, indexes), Search: tools.NewSearch(files, indexes), List: tools.NewList(files),
 		Extract: tools.NewExtract(files), Lint: tools.NewLint(files),

@@ -40,8 +40,8 @@ const defaultVectorWeight = 0.5
 // nearEnough is where a chunk without a word of the question begins to be a result: between the average similarity (0) and the best (1).
 const nearEnough = 0.5
 
-// noEmbedder is the name in the Manifest of an index without vectors.
-const noEmbedder = "none"
+// NoEmbedder is the name in the Manifest of an index without vectors.
+const NoEmbedder = "none"
 
 // EmbedError says that an embedder could not make vectors.
 type EmbedError struct {
@@ -198,33 +198,4 @@ func dot(a, b []float32) float32 {
 		s0 += a[i] * b[i]
 	}
 	return s0 + s1 + s2 + s3
-}
-
-// fuse mixes the similarity of the vectors into the scores of the words: a convex combination of both legs, each scaled to the best that
-// this question got (Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval, 2022). Similarity counts
-// from the average of all chunks, because models differ in what they give to two texts that have nothing in common. It returns which chunks
-// are near the question.
-func fuse(scores []float64, similar []float32, weight float64) (near []bool) {
-	near = make([]bool, len(scores))
-	best, sum, top := 0.0, 0.0, float32(0)
-	for i, s := range similar {
-		best = max(best, scores[i])
-		sum += float64(s)
-		top = max(top, s)
-	}
-	average := sum / float64(max(len(similar), 1))
-	spread := float64(top) - average
-	for i := range scores {
-		if best > 0 {
-			scores[i] *= (1 - weight) / best
-		}
-		if spread <= 1e-6 {
-			continue
-		}
-		if v := (float64(similar[i]) - average) / spread; v > 0 {
-			scores[i] += weight * v
-			near[i] = v >= nearEnough
-		}
-	}
-	return near
 }

@@ -29,7 +29,21 @@ var (
 	ErrMismatch = errors.New("index does not fit")
 	// ErrDamaged says that the files of an index are not what was written, and must be made anew.
 	ErrDamaged = errors.New("index is damaged")
+	// ErrStale says that a newer state was published and what an older one still has to read is gone.
+	ErrStale = errors.New("the index has changed meanwhile")
 )
+
+// StoreError says that a Store cannot be used, and what to do about it.
+type StoreError struct {
+	// Message is what is wrong, Hint what to do, which may be empty.
+	Message, Hint string
+	Err           error
+}
+
+func (e *StoreError) Error() string { return e.Message }
+
+// Unwrap returns the error behind it.
+func (e *StoreError) Unwrap() error { return e.Err }
 
 // Chunk is a piece of a file that a search can return.
 type Chunk struct {
@@ -99,13 +113,13 @@ func (m Manifest) Check(have Manifest, where string) error {
 
 // vectors says in words what vectors an index has.
 func (m Manifest) vectors() string {
-	if m.Embedder == noEmbedder {
-		return "no vectors (" + noEmbedder + ")"
+	if m.Embedder == NoEmbedder {
+		return "no vectors (" + NoEmbedder + ")"
 	}
 	return fmt.Sprintf("vectors of %s (%d dimensions)", m.Embedder, m.Dimension)
 }
 
-// Snapshot is one published, complete state of an index, in memory.
+// Snapshot is one published, complete state of an index, in memory, but for what Remote reads.
 type Snapshot struct {
 	// Generation grows with each publication and is not 0.
 	Generation uint64
@@ -118,6 +132,27 @@ type Snapshot struct {
 	// Vectors has the vector of each chunk, in their order, nil for one without; it is empty in an index without vectors. Chunks
 	// with the same Key share theirs.
 	Vectors [][]float32
+	// Remote, if not nil, stands for Vectors, and for the Text that the Chunks then do not have; nor have they a Key.
+	Remote Remote
+}
+
+// Remote reads what a Store leaves where it is instead of putting it into a Snapshot: an index may be larger than a memory. It
+// belongs to one Snapshot, names chunks by their position in it, and may be used concurrently. Its methods return what wraps ErrStale
+// when a later state took the place of this one.
+type Remote interface {
+	// Texts sets the Text of copies of chunks. Without any it still says whether the state was replaced.
+	Texts(ctx context.Context, chunks []*Chunk) error
+	// Similar returns the chunks whose vectors are nearest to question, and their similarities (the product of the vectors), the best
+	// first: at most about limit of those at the positions among, or of all if that is nil.
+	Similar(ctx context.Context, question []float32, among []uint32, limit int) ([]Similar, error)
+	// Average returns the mean of the vectors of all chunks, or of enough of them to stand for all; nil if there are none.
+	Average() []float32
+}
+
+// Similar is the similarity of one chunk.
+type Similar struct {
+	Chunk uint32
+	Value float32
 }
 
 // Base is what an update starts from.
@@ -206,7 +241,7 @@ func (x *Index) Location() string { return x.store.Location() }
 // Embedder returns the name of the embedder, "none" without one.
 func (x *Index) Embedder() string {
 	if x.embedder == nil {
-		return noEmbedder
+		return NoEmbedder
 	}
 	return x.embedder.Name()
 }

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ const reranked = 100
 // ranked is one candidate: a chunk, how it matched, and its score.
 type ranked struct {
 	doc   uint32
+	chunk *Chunk // with its text
 	tier  int
 	score float64
 	why   string
@@ -44,9 +46,9 @@ const (
 	tierExact
 )
 
-// rank returns the best candidates, the best first. similar has the similarity of each chunk's vector to the question, weight its share
-// in the score; nil means words alone.
-func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
+// rank returns the best candidates, the best first. question is the vector of the query, and weight the share of the similarity to it in
+// the score; nil means words alone.
+func (l *loaded) rank(ctx context.Context, q Query, question []float32, weight float64) ([]ranked, error) {
 	keep := l.filter(q)
 	scores := make([]float64, len(l.snapshot.Chunks))
 	hits := make([]uint64, len(scores))
@@ -62,7 +64,11 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 		}
 	}
 	near := make([]bool, len(scores))
-	if similar != nil {
+	if question != nil {
+		similar, err := l.similar(ctx, question, scores, keep)
+		if err != nil {
+			return nil, err
+		}
 		near = fuse(scores, similar, weight)
 	}
 	var out []ranked
@@ -80,6 +86,9 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 			r.why = cmp.Or(handles[uint32(i)], "definition of "+name)
 		}
 		out = insert(out, r, max(reranked, q.Limit), l.better)
+	}
+	if err := l.addTexts(ctx, out); err != nil {
+		return nil, err
 	}
 	parameters := l.rerank(q, out)
 	out = out[:min(len(out), q.Limit)]
@@ -100,7 +109,7 @@ func (l *loaded) rank(q Query, similar []float32, weight float64) []ranked {
 		}
 		out[i].why = strings.Join(why, "; ")
 	}
-	return out
+	return out, nil
 }
 
 // rerank compares candidates with the question by their parameters and orders them anew. It returns which parameters each has of the
@@ -110,7 +119,7 @@ func (l *loaded) rerank(q Query, list []ranked) map[uint32][]string {
 	parameters := make(map[uint32][]string, len(list))
 	for i := range list {
 		r := &list[i]
-		all, found := parametersIn(&l.snapshot.Chunks[r.doc], said)
+		all, found := parametersIn(r.chunk, said)
 		r.score *= 1 + parameterWeight*float64(len(found))/float64(all+1)
 		parameters[r.doc] = found
 	}

@@ -110,15 +110,21 @@ func operationOf(question string) (Operation, bool) {
 // matches and no function is called like the operation. Where several match equally well all are returned, those called like
 // the operation first. Errors are those of Search.
 func (x *Index) Handlers(ctx context.Context, o Operation) ([]Result, error) {
-	l, err := x.current(ctx)
+	var out []Result
+	err := x.read(ctx, func(l *loaded) error {
+		candidates := l.handlers(o)
+		slices.SortStableFunc(candidates, l.better)
+		if err := l.addTexts(ctx, candidates); err != nil {
+			return err
+		}
+		out = make([]Result, len(candidates))
+		for i, r := range candidates {
+			out[i] = resultOf(r)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	candidates := l.handlers(o)
-	slices.SortStableFunc(candidates, l.better)
-	out := make([]Result, len(candidates))
-	for i, r := range candidates {
-		out[i] = l.result(r)
 	}
 	return out, nil
 }

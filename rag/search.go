@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 )
@@ -100,90 +99,32 @@ type QueryError struct {
 
 func (e *QueryError) Error() string { return e.Field + ": " + e.Message }
 
-// snapshotCache holds the published state that was loaded last.
-type snapshotCache struct {
-	mu     sync.Mutex
-	loaded *loaded
-}
-
-// loaded is a published state, ready to be searched. It is immutable.
-type loaded struct {
-	snapshot *Snapshot
-	terms    *lexical
-	roles    []role
-	// factors has what the score of each chunk is multiplied with.
-	factors []float64
-	// files has for each chunk the number of the first chunk of its file.
-	files  []uint32
-	routes routeTable
-}
-
-// current returns the newest published state. It loads it into memory when it is new.
-func (x *Index) current(ctx context.Context) (*loaded, error) {
-	x.cache.mu.Lock()
-	defer x.cache.mu.Unlock()
-	have := uint64(0)
-	if x.cache.loaded != nil {
-		have = x.cache.loaded.snapshot.Generation
-	}
-	s, err := x.store.Load(ctx, have)
-	if err != nil {
-		return nil, err
-	}
-	if s == nil {
-		return x.cache.loaded, nil
-	}
-	// The words can be searched whatever the vectors are of; Search says when it cannot use these.
-	m := Manifest{Root: x.root, Chunker: ChunkerVersion, Embedder: s.Manifest.Embedder, Dimension: s.Manifest.Dimension}
-	if err := m.Check(s.Manifest, x.store.Location()); err != nil {
-		return nil, err
-	}
-	if len(s.Vectors) != 0 && len(s.Vectors) != len(s.Chunks) {
-		return nil, errDamaged
-	}
-	n := len(s.Chunks)
-	l := &loaded{snapshot: s, roles: make([]role, n), factors: make([]float64, n), files: make([]uint32, n)}
-	if l.terms, err = decodeLexical(s.Lexical); err != nil {
-		return nil, err
-	}
-	if len(l.terms.ids) != len(s.Chunks) {
-		return nil, errDamaged
-	}
-	for i := range s.Chunks {
-		c := &s.Chunks[i]
-		if l.terms.ids[i] != c.ID {
-			return nil, errDamaged
-		}
-		if i > 0 && s.Chunks[i-1].Path == c.Path {
-			l.roles[i], l.files[i] = l.roles[i-1], l.files[i-1]
-		} else {
-			l.roles[i], l.files[i] = roleOf(c.Path, c.Language), uint32(i)
-		}
-		l.factors[i] = factorOf(c, l.roles[i])
-	}
-	l.routes = routesIn(s.Chunks)
-	x.cache.loaded = l
-	return l, nil
-}
-
 // Search answers a question from the newest published state of the index. Errors: *QueryError for a wrong question, ErrNoIndex, and
 // what wraps ErrMismatch.
 func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	l, err := x.current(ctx)
+	var found *Found
+	err := x.read(ctx, func(l *loaded) (err error) {
+		found, err = x.search(ctx, l, q)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	return found, nil
+}
+
+// search answers a question from one state.
+func (x *Index) search(ctx context.Context, l *loaded, q Query) (*Found, error) {
 	found := &Found{Files: l.snapshot.Files, Chunks: len(l.snapshot.Chunks), Results: []Result{}}
-	var similar []float32
-	weight := 0.0
+	var question []float32
 	switch indexed := l.snapshot.Manifest; {
 	case indexed.Embedder != x.Embedder():
 		found.Warning = fmt.Sprintf("searched by words only: the index has %s, and the embedding model now is %s",
 			indexed.vectors(), x.Embedder())
-	case x.embedder != nil && len(l.snapshot.Vectors) > 0:
+	case x.embedder != nil && len(l.snapshot.Chunks) > 0:
 		vector, err := embedQuery(ctx, x.embedder, l.snapshot.Manifest.Dimension, cutQuestion(q.Text))
 		switch {
 		case ctx.Err() != nil:
@@ -191,13 +132,16 @@ func (x *Index) Search(ctx context.Context, q Query) (*Found, error) {
 		case err != nil:
 			found.Warning = "searched by words only: " + err.Error()
 		default:
-			similar, weight = similarities(l.snapshot.Vectors, vector), x.vectorWeight()
+			question = vector
 		}
 	}
-	ranked := l.rank(q, similar, weight)
+	ranked, err := l.rank(ctx, q, question, x.vectorWeight())
+	if err != nil {
+		return nil, err
+	}
 	budget := q.MaxTokens
 	for i, r := range ranked {
-		result := l.result(r)
+		result := resultOf(r)
 		if !fit(&result, budget, i == 0) {
 			found.Omitted = len(ranked) - i
 			break
@@ -265,9 +209,9 @@ func (l *loaded) filter(q Query) func(doc uint32) bool {
 	}
 }
 
-// result turns a candidate into what is returned.
-func (l *loaded) result(r ranked) Result {
-	c := &l.snapshot.Chunks[r.doc]
+// resultOf turns a candidate into what is returned.
+func resultOf(r ranked) Result {
+	c := r.chunk
 	text := c.Text
 	if c.Header != "" {
 		text = c.Header + "\n" + elision + "\n" + text

@@ -282,12 +282,12 @@ func TestSimilarities(t *testing.T) {
 
 func TestFuse(t *testing.T) {
 	scores := []float64{10, 5, 0, 0}
-	near := fuse(scores, []float32{0.2, 0.2, 0.8, 0.2}, 0.5)
+	near := fuse(scores, measured([]float32{0.2, 0.2, 0.8, 0.2}), 0.5)
 	if !slices.Equal(near, []bool{false, false, true, false}) || scores[0] != 0.5 || scores[1] != 0.25 || math.Abs(scores[2]-0.5) > 1e-6 {
 		t.Errorf("scores %v, near %v", scores, near)
 	}
 	scores = []float64{4, 2}
-	if near := fuse(scores, []float32{0, 0}, 0.5); near[0] || near[1] || scores[0] != 0.5 || scores[1] != 0.25 {
+	if near := fuse(scores, measured([]float32{0, 0}), 0.5); near[0] || near[1] || scores[0] != 0.5 || scores[1] != 0.25 {
 		t.Errorf("without similarity: %v, %v", scores, near)
 	}
 }

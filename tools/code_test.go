@@ -185,7 +185,7 @@ func TestExtract(t *testing.T) {
 
 func TestIndexAndSearch(t *testing.T) {
 	dir, guard := shop(t)
-	indexes := NewIndexes(filepath.Join(t.TempDir(), "index"), duckdb.Open)
+	indexes := NewIndexes(Directories(filepath.Join(t.TempDir(), "index"), duckdb.Open), nil)
 	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
 	ctx := t.Context()
 
@@ -234,7 +234,7 @@ func TestIndexAndSearch(t *testing.T) {
 
 func TestDryRunSaysWhatAnEmbedderWouldBeGiven(t *testing.T) {
 	dir, guard := shop(t)
-	indexes := NewIndexesWithEmbedder(filepath.Join(t.TempDir(), "index"), duckdb.Open, rag.Hash{})
+	indexes := NewIndexes(Directories(filepath.Join(t.TempDir(), "index"), duckdb.Open), rag.Hash{})
 	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
 	planned, err := index.Run(t.Context(), IndexIn{SourceDir: dir, DryRun: true})
 	if err != nil {
@@ -256,7 +256,7 @@ func TestDryRunSaysWhatAnEmbedderWouldBeGiven(t *testing.T) {
 
 func TestFailingEmbedderIsTheCallersToPutRight(t *testing.T) {
 	dir, guard := shop(t)
-	indexes := NewIndexesWithEmbedder(filepath.Join(t.TempDir(), "index"), duckdb.Open, brokenEmbedder{})
+	indexes := NewIndexes(Directories(filepath.Join(t.TempDir(), "index"), duckdb.Open), brokenEmbedder{})
 	_, err := NewIndex(guard, indexes).Run(t.Context(), IndexIn{SourceDir: dir})
 	wantUserError(t, err, "", "embed with hash-lexical-1: quota; what was done so far is kept")
 }
@@ -269,7 +269,7 @@ func (brokenEmbedder) Embed(context.Context, []string) ([][]float32, error) {
 
 func TestCodeArguments(t *testing.T) {
 	dir, guard := shop(t)
-	indexes := NewIndexes(filepath.Join(t.TempDir(), "index"), duckdb.Open)
+	indexes := NewIndexes(Directories(filepath.Join(t.TempDir(), "index"), duckdb.Open), nil)
 	index, search := NewIndex(guard, indexes), NewSearch(guard, indexes)
 	ctx := t.Context()
 	_, err := index.Run(ctx, IndexIn{SourceDir: dir, Lang: "pyton"})
@@ -309,7 +309,7 @@ func TestSearchBelow(t *testing.T) {
 	dir, guard := shop(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	indexes := NewIndexes("", duckdb.Open)
+	indexes := NewIndexes(Directories("", duckdb.Open), nil)
 	out, err := NewIndex(guard, indexes).Run(t.Context(), IndexIn{SourceDir: dir})
 	if err != nil {
 		t.Fatal(err)

@@ -11,11 +11,43 @@ import (
 	"github.com/fault-project/fault/rag"
 )
 
+// Places is where the indexes of folders are kept.
+type Places struct {
+	// Open returns the store of the index of a folder, which is absolute and has no symbolic links. Nothing is read or sent.
+	Open func(root string) (rag.Store, error)
+	// Has reports whether something is kept for a folder. It is nil where all folders have the same place.
+	Has func(ctx context.Context, root string) (bool, error)
+}
+
+// Directories returns places that are directories, which open opens: dir (--index), which can hold one index, or if that is "" one for each
+// indexed folder below the user's cache directory.
+func Directories(dir string, open func(dir string) (rag.Store, error)) Places {
+	if dir != "" {
+		return Places{Open: func(string) (rag.Store, error) { return open(dir) }}
+	}
+	return Places{
+		Open: func(root string) (rag.Store, error) {
+			dir, err := rag.DefaultDir(root)
+			if err != nil {
+				return nil, err
+			}
+			return open(dir)
+		},
+		Has: func(_ context.Context, root string) (bool, error) {
+			dir, err := rag.DefaultDir(root)
+			if err != nil {
+				return false, err
+			}
+			_, err = os.Stat(dir)
+			return err == nil, nil
+		},
+	}
+}
+
 // Indexes opens the indexes of folders, and keeps those that it opened: what a search has loaded into memory serves the next one.
 // It is safe for concurrent use.
 type Indexes struct {
-	open     func(dir string) (rag.Store, error)
-	dir      string
+	places   Places
 	embedder rag.Embedder
 
 	mu     sync.Mutex
@@ -23,23 +55,17 @@ type Indexes struct {
 	last   string
 }
 
-// NewIndexes returns indexes that open keeps in a directory each: in dir (--index), which can hold one index, or if that is "" in one
-// directory for each indexed folder below the user's cache directory. Nothing is opened before it is needed.
-func NewIndexes(dir string, open func(dir string) (rag.Store, error)) *Indexes {
-	return NewIndexesWithEmbedder(dir, open, nil)
+// NewIndexes returns indexes with the vectors of embedder; nil means none. Nothing is opened before it is needed.
+func NewIndexes(places Places, embedder rag.Embedder) *Indexes {
+	return &Indexes{places: places, embedder: embedder, byRoot: map[string]*rag.Index{}}
 }
 
-// NewIndexesWithEmbedder is like NewIndexes, for indexes with the vectors of embedder; nil means none.
-func NewIndexesWithEmbedder(dir string, open func(dir string) (rag.Store, error), embedder rag.Embedder) *Indexes {
-	return &Indexes{open: open, dir: dir, embedder: embedder, byRoot: map[string]*rag.Index{}}
-}
-
-// location returns where the index of a folder is kept.
-func (x *Indexes) location(root string) (string, error) {
-	if x.dir != "" {
-		return x.dir, nil
+// Embedder returns the name of the embedder, rag.NoEmbedder without one.
+func (x *Indexes) Embedder() string {
+	if x.embedder == nil {
+		return rag.NoEmbedder
 	}
-	return rag.DefaultDir(root)
+	return x.embedder.Name()
 }
 
 // of returns the index of a folder, which is absolute and has no symbolic links.
@@ -49,11 +75,7 @@ func (x *Indexes) of(root string) (*rag.Index, error) {
 	if index := x.byRoot[root]; index != nil {
 		return index, nil
 	}
-	dir, err := x.location(root)
-	if err != nil {
-		return nil, err
-	}
-	store, err := x.open(dir)
+	store, err := x.places.Open(root)
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +101,16 @@ func (x *Indexes) lastIndexed() string {
 }
 
 // around returns the folder at or above dir that has an index, and dir itself if there is none.
-func (x *Indexes) around(dir string) string {
-	if x.dir != "" {
-		return dir
+func (x *Indexes) around(ctx context.Context, dir string) (string, error) {
+	if x.places.Has == nil {
+		return dir, nil
 	}
 	for at := dir; ; at = filepath.Dir(at) {
-		if location, err := x.location(at); err == nil {
-			if _, err := os.Stat(location); err == nil {
-				return at
-			}
+		if there, err := x.places.Has(ctx, at); there || err != nil {
+			return at, err
 		}
 		if filepath.Dir(at) == at {
-			return dir
+			return dir, nil
 		}
 	}
 }
@@ -222,6 +242,7 @@ func (t *Index) Run(ctx context.Context, in IndexIn) (*IndexOut, error) {
 func indexError(ctx context.Context, argument string, err error) error {
 	var empty *rag.EmptyError
 	var embed *rag.EmbedError
+	var refused *rag.StoreError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -234,6 +255,8 @@ func indexError(ctx context.Context, argument string, err error) error {
 			Message: err.Error(),
 			Hint:    "what was done so far is kept for the next time; put the model right, or use none (--llm-embed-model none)",
 		}
+	case errors.As(err, &refused):
+		return &UserError{Message: refused.Message, Hint: refused.Hint}
 	case errors.Is(err, rag.ErrMismatch), errors.Is(err, rag.ErrDamaged):
 		return &UserError{Message: err.Error()}
 	}

@@ -145,7 +145,10 @@ func (t *Search) Run(ctx context.Context, in SearchIn) (*SearchOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := t.indexes.around(folder.path)
+	root, err := t.indexes.around(ctx, folder.path)
+	if err != nil {
+		return nil, indexError(ctx, "source_dir", err)
+	}
 	index, err := t.indexes.of(root)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ var rooms = []room{
 	},
 	{pkg: "llm/llmtest", may: []string{"llm"}, never: []string{"tools"}, reason: "a fake of the providers, for whoever tests"},
 	{
-		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "llm", "prompts", "github.com/marcboeker/go-duckdb/..."},
+		pkg: "rag", may: []string{"treesitter"}, never: []string{"mcp", "tools", "llm", "prompts", "github.com/marcboeker/go-duckdb/...", "github.com/qdrant/..."},
 		reason: "an index does not know who asks, nor how it is stored",
 	},
 	{pkg: "rag/bench", may: []string{"rag", "rag/duckdb", "treesitter"}, reason: "measures the index with and without the command line"},
@@ -75,6 +75,12 @@ var rooms = []room{
 		pkg: "rag/duckdb", may: []string{"rag", "github.com/marcboeker/go-duckdb/..."}, never: []string{"tools"},
 		reason: "the only user of the driver",
 	},
+	{
+		pkg: "rag/qdrant", may: []string{"rag", "github.com/qdrant/go-client/..."}, never: []string{"tools", "github.com/marcboeker/go-duckdb/..."},
+		reason: "the only user of Qdrant's client",
+	},
+	{pkg: "rag/qdrant/qdranttest", may: []string{"github.com/qdrant/go-client/..."}, never: []string{"rag"}, reason: "a fake server, for whoever tests"},
+	{pkg: "rag/ragtest", may: []string{"rag"}, never: []string{"rag/duckdb", "rag/qdrant"}, reason: "the suite knows no store"},
 	{
 		pkg: "scenarios", may: []string{"proxyengine/fault", "proxyengine/schedule", "proxyengine", "internal/nearest"},
 		never: []string{"scenarios/runner", "scenarios/report"}, reason: "the file format is read without running anything",
@@ -117,7 +123,7 @@ var rooms = []room{
 		}, reason: "what a run did goes in, a report comes out",
 	},
 	{pkg: "cmd/internal/cli/...", may: []string{
-		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/cli/modelflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "llm", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
+		"cmd/internal/cli", "cmd/internal/cli/faultflags", "cmd/internal/cli/modelflags", "cmd/internal/cli/indexflags", "cmd/internal/suite", "cmd/internal/tally", "cmd/internal/runreport", "proxyengine/...", "scenarios/...", "rag/...", "llm", "tools", "mcp", "demo", "treesitter", "treesitter/lint",
 		"github.com/spf13/...",
 	}, reason: "sibling commands do not import each other"},
 	{pkg: "cmd/internal/app", may: []string{"cmd/internal/cli/...", "github.com/spf13/..."}, reason: "wires the commands together"},
@@ -128,7 +134,7 @@ var rooms = []room{
 // exclusive are modules that need a row's permission.
 var exclusive = []string{
 	"github.com/mark3labs/mcp-go", "github.com/spf13", "github.com/marcboeker/go-duckdb", "github.com/smacker/go-tree-sitter",
-	"github.com/tmc/langchaingo", "google.golang.org/genai", "github.com/ollama/ollama",
+	"github.com/tmc/langchaingo", "google.golang.org/genai", "github.com/ollama/ollama", "github.com/qdrant/go-client",
 }
 
 type listed struct {

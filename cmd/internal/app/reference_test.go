@@ -19,7 +19,6 @@ import (
 	lintcommand "github.com/fault-project/fault/cmd/internal/cli/lint"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/proxyengine/fault"
-	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/tools"
 	"github.com/fault-project/fault/treesitter/lint"
@@ -159,7 +158,7 @@ func toolsPage(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	indexes := tools.NewIndexes("", func(string) (rag.Store, error) { return nil, nil })
+	indexes := tools.NewIndexes(tools.Places{}, nil)
 	none := func(context.Context, []scenarios.Scenario, tools.RunOptions) (*scenarios.Results, error) {
 		return nil, nil
 	}

@@ -167,6 +167,14 @@ func OnCommandLine(flag *pflag.Flag) bool {
 	return flag.Changed && len(flag.Annotations[annotationFromEnv]) == 0
 }
 
+// OnCommandLineOf returns [OnCommandLine] for the flags of a command, by name.
+func OnCommandLineOf(cmd *cobra.Command) func(flag string) bool {
+	return func(name string) bool {
+		flag := cmd.Flags().Lookup(name)
+		return flag != nil && OnCommandLine(flag)
+	}
+}
+
 // listValue is a repeatable flag; each use adds one element as it is written, commas included.
 type listValue struct {
 	list *[]string

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/tools"
@@ -18,7 +19,7 @@ type ToolOptions struct {
 	AllowDirs    []string
 	AllowTargets []string
 	ReadOnly     bool
-	Index        string
+	Index        indexflags.Options
 	Results      string
 	Models       *modelflags.Options
 
@@ -36,6 +37,9 @@ func NewTool(f *cli.Factory, models *modelflags.Options, runF cli.RunFunc[ToolOp
 		Example: "  fault agent tool\n  fault --log-file /tmp/fault.log --log-level debug agent tool --allow-dir ~/src/shop",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.Index.Check(cli.OnCommandLineOf(cmd)); err != nil {
+				return err
+			}
 			if runF != nil {
 				return runF(cmd.Context(), o)
 			}
@@ -50,9 +54,7 @@ func NewTool(f *cli.Factory, models *modelflags.Options, runF cli.RunFunc[ToolOp
 	safety.Strings(&o.AllowTargets, "allow-target", "FAULT_ALLOW_TARGET",
 		"let tools send load to `HOST`, HOST:PORT, URL or *.DOMAIN, beside this machine's loopback; may be repeated")
 	safety.Bool(&o.ReadOnly, "read-only", "FAULT_READ_ONLY", "leave out every tool that writes or sends traffic")
-	code := cli.FlagsOf(cmd, "Code Index Options")
-	code.String(&o.Index, "index", "FAULT_INDEX", "",
-		"keep the code index in `DIR`; without it one for each repository in the user's cache directory")
+	o.Index.Add(cli.FlagsOf(cmd, "Code Index Options"))
 	output := cli.FlagsOf(cmd, "Output Options")
 	output.String(&o.Results, "results", "FAULT_RESULTS", "",
 		"keep results.json and report.md of every measurement in a new folder below `DIR`")
@@ -64,10 +66,11 @@ func (o *ToolOptions) run(ctx context.Context) error {
 		return cli.Usagef("leave one of them out",
 			"--read-only and --results exclude each other: without measurements there is nothing to keep")
 	}
-	offered, err := o.tools()
+	offered, done, err := o.tools()
 	if err != nil {
 		return flagError(err)
 	}
+	defer done()
 	server := mcp.New(mcp.Options{Version: o.f.Version, Tools: offered, Log: o.f.Log})
 	o.f.Log.Info("serving MCP on standard input and output", "version", o.f.Version)
 	if err := server.ServeStdio(ctx, o.f.In, o.f.Out); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/mcp"
 	"github.com/fault-project/fault/scenarios"
@@ -44,7 +45,7 @@ func TestToolOptions(t *testing.T) {
 	if got := parse(""); !reflect.DeepEqual(*got, ToolOptions{Models: &modelflags.Options{}}) {
 		t.Errorf("defaults %+v", *got)
 	}
-	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: "/i", Results: "/r", Models: &modelflags.Options{}}
+	want := ToolOptions{AllowDirs: []string{"/a", "/b"}, AllowTargets: []string{"x:1", "*.y"}, ReadOnly: true, Index: indexflags.Options{Index: "/i"}, Results: "/r", Models: &modelflags.Options{}}
 	if got := parse("--allow-dir /a --allow-dir /b --allow-target x:1 --allow-target *.y --read-only --index /i --results /r"); !reflect.DeepEqual(*got, want) {
 		t.Errorf("flags %+v", *got)
 	}
@@ -60,10 +61,11 @@ func TestToolOptions(t *testing.T) {
 func offered(t *testing.T, o *ToolOptions) []string {
 	t.Helper()
 	o.f, o.Models = &cli.Factory{Log: slog.New(slog.DiscardHandler)}, &modelflags.Options{}
-	list, err := o.tools()
+	list, done, err := o.tools()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer done()
 	c, err := mcp.InProcess(t.Context(), mcp.New(mcp.Options{Tools: list}), mcp.DialOptions{})
 	if err != nil {
 		t.Fatal(err)

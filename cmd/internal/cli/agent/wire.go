@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/fault-project/fault/mcp"
-	"github.com/fault-project/fault/rag/duckdb"
+	"github.com/fault-project/fault/rag"
 	"github.com/fault-project/fault/scenarios"
 	"github.com/fault-project/fault/scenarios/runner"
 	"github.com/fault-project/fault/tools"
@@ -12,25 +12,23 @@ import (
 )
 
 // tools builds the operations to offer. Nothing is opened or bound here, so that the server answers at once: an index is opened by
-// the first call that needs it, a proxy by each measurement.
-func (o *ToolOptions) tools() (mcp.Tools, error) {
-	var offered mcp.Tools
+// the first call that needs it, a proxy by each measurement. done closes what was opened.
+func (o *ToolOptions) tools() (offered mcp.Tools, done func(), err error) {
 	targets, err := tools.NewTargetGuard(o.AllowTargets)
 	if err != nil {
-		return offered, err
+		return offered, nil, err
 	}
 	files, err := tools.NewFileGuard(o.AllowDirs)
 	if err != nil {
-		return offered, err
+		return offered, nil, err
 	}
-	embedder, err := o.Models.Embedder(o.f.Getenv)
+	indexes, done, err := o.Index.Indexes(o.f, o.Models)
 	if err != nil {
-		return offered, err
+		return offered, nil, err
 	}
-	if embedder != nil {
-		o.f.Log.Info("indexed code is given to an embedding model", "model", embedder.Name())
+	if name := indexes.Embedder(); name != rag.NoEmbedder {
+		o.f.Log.Info("indexed code is given to an embedding model", "model", name)
 	}
-	indexes := tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)
 	offered.Search = tools.NewSearch(files, indexes)
 	offered.List = tools.NewList(files)
 	offered.Extract = tools.NewExtract(files)
@@ -41,12 +39,13 @@ func (o *ToolOptions) tools() (mcp.Tools, error) {
 		var save tools.SaveResults
 		if o.Results != "" {
 			if save, err = tools.SaveBelow(o.Results); err != nil {
-				return offered, err
+				done()
+				return offered, nil, err
 			}
 		}
 		offered.Impacts = tools.Impacts(targets, o.runScenarios, save)
 	}
-	return offered, nil
+	return offered, done, nil
 }
 
 // runScenarios is the measurements' way to the runner. Each run has a proxy of its own on a free port, so that they do not get into

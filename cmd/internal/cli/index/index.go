@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,9 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/rag"
-	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/tools"
 )
 
@@ -27,7 +26,7 @@ import (
 type Options struct {
 	Dir     string
 	Lang    string
-	Index   string
+	Index   indexflags.Options
 	Rebuild bool
 	DryRun  bool
 	Format  string
@@ -44,7 +43,8 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 		Short: "Index the source code of a directory, so that it can be searched",
 		Long: "Index the source code of a directory (the current one without DIR), so that `fault search` and an editor's agent find " +
 			"things in it. Later runs only read what has changed. Hidden, ignored, vendored, generated and large files are left out. " +
-			"Nothing leaves this machine unless an embedding model of a provider is configured; --dry-run says how much that would be.",
+			"Nothing leaves this machine unless an embedding model of a provider is configured (--dry-run says how much that would be) " +
+			"or a Qdrant server is to keep the index.",
 		Example: "  fault index\n  fault index ~/src/shop --lang go\n  fault index --dry-run --format json",
 		Args:    cli.RangeArgs(0, 1, "one DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,6 +53,9 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 			}
 			if o.Format != "text" && o.Format != "json" {
 				return cli.Usagef("it may be text, json", "invalid value %q for --format", o.Format)
+			}
+			if err := o.Index.Check(cli.OnCommandLineOf(cmd)); err != nil {
+				return err
 			}
 			if runF != nil {
 				return runF(cmd.Context(), o)
@@ -64,9 +67,7 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	what.String(&o.Lang, "lang", "FAULT_INDEX_LANG", "", "read files of `LANGUAGE` only; what the index has of others stays")
 	what.Bool(&o.Rebuild, "rebuild", "FAULT_INDEX_REBUILD", "start from nothing instead of updating what has changed")
 	what.Bool(&o.DryRun, "dry-run", "FAULT_INDEX_DRY_RUN", "change nothing: say what there is to index, and what is left out and why")
-	where := cli.FlagsOf(cmd, "Code Index Options")
-	where.String(&o.Index, "index", "FAULT_INDEX", "",
-		"keep the code index in `DIR`; without it one for each repository in the user's cache directory")
+	o.Index.Add(cli.FlagsOf(cmd, "Code Index Options"))
 	o.Models.Add(cli.FlagsOf(cmd, "Model Options"))
 	output := cli.FlagsOf(cmd, "Output Options")
 	output.String(&o.Format, "format", "FAULT_INDEX_FORMAT", "text", "print the result as `FORMAT`: text or json")
@@ -74,17 +75,18 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 }
 
 func (o *Options) run(ctx context.Context) error {
-	embedder, err := o.Models.Embedder(o.f.Getenv)
+	indexes, closeIndexes, err := o.Index.Indexes(o.f, &o.Models)
 	if err != nil {
 		return err
 	}
+	defer closeIndexes()
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
 	}
 	files, err := tools.NewFileGuard([]string{dir})
 	if err != nil {
-		return o.usage(err)
+		return indexflags.Error("index", err)
 	}
 	in := tools.IndexIn{SourceDir: dir, Lang: o.Lang, Rebuild: o.Rebuild, DryRun: o.DryRun}
 	done := func() {}
@@ -92,10 +94,10 @@ func (o *Options) run(ctx context.Context) error {
 		in.Progress, done = o.progress()
 	}
 	began := time.Now()
-	out, err := tools.NewIndex(files, tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)).Run(ctx, in)
+	out, err := tools.NewIndex(files, indexes).Run(ctx, in)
 	done()
 	if err != nil {
-		return o.usage(err)
+		return indexflags.Error("index", err)
 	}
 	if o.Format == "json" {
 		encoder := json.NewEncoder(o.f.Out)
@@ -194,22 +196,4 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return count(int(n), "byte")
-}
-
-// usage marks an error about an argument as one of usage, in the words of the command line.
-func (o *Options) usage(err error) error {
-	var user *tools.UserError
-	if !errors.As(err, &user) {
-		if hint := cli.PathHint(err, "keep the index elsewhere with --index DIR"); hint != "" {
-			return cli.Failf(hint, "%w", err)
-		}
-		return err
-	}
-	switch user.Argument {
-	case "lang":
-		return cli.Usagef(user.Hint, "--lang: %s", user.Message)
-	case "--allow-dir":
-		return cli.Usagef("give an existing directory", "cannot index %s", user.Message)
-	}
-	return cli.Failf(user.Hint, "%s", strings.ReplaceAll(user.Message, "with rebuild", "with --rebuild"))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 )
 
 func execute(t *testing.T, cmd *cobra.Command, env map[string]string, args ...string) error {
@@ -42,13 +43,13 @@ func TestOptions(t *testing.T) {
 		{want: Options{Dir: ".", Format: "text"}},
 		{
 			args: []string{"src", "--lang", "go", "--index", "i", "--rebuild", "--dry-run", "--format", "json"},
-			want: Options{Dir: "src", Lang: "go", Index: "i", Rebuild: true, DryRun: true, Format: "json"},
+			want: Options{Dir: "src", Lang: "go", Index: indexflags.Options{Index: "i"}, Rebuild: true, DryRun: true, Format: "json"},
 		},
 		{
 			env: map[string]string{
 				"FAULT_INDEX_LANG": "go", "FAULT_INDEX": "i", "FAULT_INDEX_REBUILD": "true", "FAULT_INDEX_DRY_RUN": "true", "FAULT_INDEX_FORMAT": "json",
 			},
-			want: Options{Dir: ".", Lang: "go", Index: "i", Rebuild: true, DryRun: true, Format: "json"},
+			want: Options{Dir: ".", Lang: "go", Index: indexflags.Options{Index: "i"}, Rebuild: true, DryRun: true, Format: "json"},
 		},
 		{args: []string{"--format", "xml"}, err: `invalid value "xml" for --format`},
 		{args: []string{"a", "b"}, err: `takes one DIR, got "b" too many`},

@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 	"github.com/fault-project/fault/cmd/internal/cli/modelflags"
 	"github.com/fault-project/fault/rag"
-	"github.com/fault-project/fault/rag/duckdb"
 	"github.com/fault-project/fault/tools"
 )
 
@@ -29,7 +29,7 @@ type Options struct {
 	Kind   string
 	Limit  int
 	Tokens int
-	Index  string
+	Index  indexflags.Options
 	Format string
 	Models modelflags.Options
 
@@ -54,6 +54,9 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
+			if err := o.Index.Check(cli.OnCommandLineOf(cmd)); err != nil {
+				return err
+			}
 			if runF != nil {
 				return runF(cmd.Context(), o)
 			}
@@ -66,8 +69,7 @@ func New(f *cli.Factory, runF cli.RunFunc[Options]) *cobra.Command {
 	what.String(&o.Path, "path", "FAULT_SEARCH_PATH", "",
 		"only files that match `PATTERN`, relative to the indexed directory: a directory, a file, *_test.go")
 	what.String(&o.Kind, "kind", "FAULT_SEARCH_KIND", "", "only code of `KIND`: "+strings.Join(rag.Kinds(), ", "))
-	what.String(&o.Index, "index", "FAULT_INDEX", "",
-		"the code index is kept in `DIR`; without it in the user's cache directory")
+	o.Index.Add(cli.FlagsOf(cmd, "Code Index Options"))
 	o.Models.Add(cli.FlagsOf(cmd, "Model Options"))
 	output := cli.FlagsOf(cmd, "Output Options")
 	output.Int(&o.Limit, "limit", "FAULT_SEARCH_LIMIT", rag.DefaultLimit, "print at most `N` results")
@@ -93,10 +95,11 @@ func (o *Options) check() error {
 }
 
 func (o *Options) run(ctx context.Context) error {
-	embedder, err := o.Models.Embedder(o.f.Getenv)
+	indexes, closeIndexes, err := o.Index.Indexes(o.f, &o.Models)
 	if err != nil {
 		return err
 	}
+	defer closeIndexes()
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func (o *Options) run(ctx context.Context) error {
 	if err != nil {
 		return o.usage(err)
 	}
-	out, err := tools.NewSearch(files, tools.NewIndexesWithEmbedder(o.Index, duckdb.Open, embedder)).Run(ctx, tools.SearchIn{
+	out, err := tools.NewSearch(files, indexes).Run(ctx, tools.SearchIn{
 		Query: o.Query, SourceDir: dir, Lang: o.Lang, Path: o.Path, Kind: o.Kind, Limit: o.Limit, MaxTokens: o.Tokens,
 	})
 	if err != nil {
@@ -175,22 +178,11 @@ func (o *Options) shown(path, dir string) string {
 	return filepath.Join(o.Dir, rel)
 }
 
-// usage marks an error about an argument as one of usage, in the words of the command line.
+// usage puts an error in the words of the command line.
 func (o *Options) usage(err error) error {
 	var user *tools.UserError
-	if !errors.As(err, &user) {
-		if hint := cli.PathHint(err, "use an index elsewhere with --index DIR"); hint != "" {
-			return cli.Failf(hint, "%w", err)
-		}
-		return err
-	}
-	switch user.Argument {
-	case "lang":
-		return cli.Usagef(user.Hint, "--lang: %s", user.Message)
-	case "--allow-dir":
-		return cli.Usagef("give an existing directory", "cannot search %s", user.Message)
-	case "source_dir":
+	if errors.As(err, &user) && user.Argument == "source_dir" {
 		return cli.Failf("index it first: fault index "+o.Dir, "%s", user.Message)
 	}
-	return cli.Failf(user.Hint, "%s", strings.ReplaceAll(user.Message, "with rebuild", "with --rebuild"))
+	return indexflags.Error("search", err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fault-project/fault/cmd/internal/cli"
+	"github.com/fault-project/fault/cmd/internal/cli/indexflags"
 	"github.com/fault-project/fault/tools"
 )
 
@@ -25,7 +26,7 @@ func TestOptions(t *testing.T) {
 			args: []string{
 				"q", "--dir", "d", "--lang", "go", "--path", "p", "--kind", "function", "--limit", "3", "--tokens", "200", "--index", "i", "--format", "json",
 			},
-			want: Options{Query: "q", Dir: "d", Lang: "go", Path: "p", Kind: "function", Limit: 3, Tokens: 200, Index: "i", Format: "json"},
+			want: Options{Query: "q", Dir: "d", Lang: "go", Path: "p", Kind: "function", Limit: 3, Tokens: 200, Index: indexflags.Options{Index: "i"}, Format: "json"},
 		},
 		{
 			args: []string{"q"},
@@ -33,7 +34,7 @@ func TestOptions(t *testing.T) {
 				"FAULT_SEARCH_DIR": "d", "FAULT_SEARCH_LANG": "go", "FAULT_SEARCH_PATH": "p", "FAULT_SEARCH_KIND": "type", "FAULT_SEARCH_LIMIT": "3",
 				"FAULT_SEARCH_TOKENS": "200", "FAULT_INDEX": "i", "FAULT_SEARCH_FORMAT": "json",
 			},
-			want: Options{Query: "q", Dir: "d", Lang: "go", Path: "p", Kind: "type", Limit: 3, Tokens: 200, Index: "i", Format: "json"},
+			want: Options{Query: "q", Dir: "d", Lang: "go", Path: "p", Kind: "type", Limit: 3, Tokens: 200, Index: indexflags.Options{Index: "i"}, Format: "json"},
 		},
 		{err: "needs QUERY"},
 		{args: []string{" "}, err: "the query is empty"},

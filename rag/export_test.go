@@ -1,0 +1,4 @@
+package rag
+
+// NewMemStore returns the in-memory store of the tests.
+func NewMemStore() Store { return &memStore{} }
