@@ -108,6 +108,13 @@ func (a *account) admit() {
 	a.room <- struct{}{} // never blocks: one value per turn, received by await
 }
 
+// free says that the account may grow.
+func (a *account) free() bool {
+	a.b.mu.Lock()
+	defer a.b.mu.Unlock()
+	return a.b.used < a.b.total || a.held < floor
+}
+
 // await blocks until the account may grow, or until one of the channels is closed: then it returns false. full, when not nil, is
 // called before it blocks, once until the account has drained.
 func (a *account) await(full func(), done ...<-chan struct{}) bool {

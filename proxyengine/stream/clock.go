@@ -11,14 +11,19 @@ type Clock struct {
 	NewTimer func() Timer
 }
 
-// A Timer fires once at an absolute time. It belongs to one goroutine.
+// A Timer fires once at, or near, an absolute time. It belongs to one goroutine.
 type Timer interface {
-	// C delivers one value per Reset, at or after the time that was asked for. The channel is the same for the timer's life.
+	// C delivers one value per Reset or Near. The channel is the same for the timer's life.
 	C() <-chan time.Time
-	// Reset arms the timer for at, which may be in the past, and forgets what it was armed for; a value of an earlier Reset is
-	// never received afterwards.
+	// Reset arms the timer for at, which may be in the past, and forgets what it was armed for: it fires at that time or later, and
+	// a value of before is never received afterwards.
 	Reset(at time.Time)
-	// Stop disarms the timer; a value of an earlier Reset is never received afterwards. Reset may follow.
+	// Near is Reset for a time that is to be met as exactly as possible: the timer may fire up to a millisecond before at, so that
+	// whoever receives is awake by then, and calls Rest.
+	Near(at time.Time)
+	// Rest waits for what is left until the time given to Near. It may return before that.
+	Rest()
+	// Stop disarms the timer; a value of before is never received afterwards. Reset and Near may follow.
 	Stop()
 }
 
@@ -35,4 +40,6 @@ func newRuntimeTimer() Timer {
 
 func (r runtimeTimer) C() <-chan time.Time { return r.t.C }
 func (r runtimeTimer) Reset(at time.Time)  { r.t.Reset(time.Until(at)) }
+func (r runtimeTimer) Near(at time.Time)   { r.Reset(at) }
+func (r runtimeTimer) Rest()               {}
 func (r runtimeTimer) Stop()               { r.t.Stop() }

@@ -23,6 +23,11 @@ func Precise() Clock {
 var alarm wakeup
 
 // wakeup is a heap of deadlines and the timerfd that fires for the first of them. Its goroutine lives while there are deadlines.
+//
+// From an idle processor it takes some ten microseconds, on a virtual machine a few hundred, until the goroutine runs that waits for a
+// deadline. So for a timer of Near the timerfd fires that much earlier, as far as that is learned, and the goroutine waits for what is
+// left awake. All together may be awake for a fixed share of a processor; beyond it, and for deadlines that are so close to each
+// other that the processor is awake anyway, timers fire late as they can.
 type wakeup struct {
 	once sync.Once
 	err  error
@@ -33,16 +38,21 @@ type wakeup struct {
 	timers  deadlines
 	running bool
 	armed   time.Time     // the deadline that the timerfd is set for; zero when unknown
-	lead    time.Duration // how much before that it is to fire, …
-	led     bool          // … and does
+	led     bool          // it fires before the deadline, …
+	lead    time.Duration // … by this much
+	credit  time.Duration // how long may still be waited awake …
+	counted time.Time     // … as of then
 }
 
 const (
-	// maxLead bounds how long before a deadline the timerfd fires, and with it how long the rest is waited for awake.
-	maxLead = 100 * time.Microsecond
-	// The lead grows and shrinks by at most these at a time.
-	grow   = 8 * time.Microsecond
-	shrink = 24 * time.Microsecond
+	// maxLead bounds how long before a deadline the timerfd fires.
+	maxLead = 500 * time.Microsecond
+	// The lead grows and shrinks by a quarter of how late or early it was, at most by these.
+	grow   = 16 * time.Microsecond
+	shrink = 48 * time.Microsecond
+	// share is the part of a processor that waiting awake may take, maxCredit the most that is saved up.
+	share     = 50
+	maxCredit = 10 * time.Millisecond
 )
 
 func (w *wakeup) open() error {
@@ -75,13 +85,15 @@ func (w *wakeup) arm() {
 	}
 }
 
-// set arms the timerfd for at, as much earlier as it is late commonly; the zero time means at once.
+// set arms the timerfd for the first deadline; the zero time means at once.
 func (w *wakeup) set(at time.Time) {
 	d := time.Nanosecond
 	w.led = false
 	if !at.IsZero() {
-		d = max(d, time.Until(at))
-		if w.led = d > 2*w.lead; w.led { // else the processor is awake, and deadlines that are close must not keep it busy
+		now := time.Now()
+		d = max(d, at.Sub(now))
+		// Not when it is close: the processor is awake then, and deadlines in a row must not keep it so.
+		if w.led = w.timers[0].near && d > 2*w.lead && w.afford(now); w.led {
 			d -= w.lead
 		}
 	}
@@ -90,17 +102,20 @@ func (w *wakeup) set(at time.Time) {
 	_ = unix.TimerfdSettime(w.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}, nil)
 }
 
+// afford says whether there is credit for waiting awake as long as the lead is.
+func (w *wakeup) afford(now time.Time) bool {
+	w.credit = min(maxCredit, w.credit+now.Sub(w.counted)/share)
+	w.counted = now
+	return w.credit >= w.lead
+}
+
 func (w *wakeup) run() {
 	var count [8]byte
 	for {
 		// An error is a spurious wake-up (the timer was set again meanwhile); what is due is looked up in any case.
 		_, _ = w.file.Read(count[:])
 		w.mu.Lock()
-		now := w.await()
-		for len(w.timers) > 0 && !w.timers[0].at.After(now) {
-			t := heap.Pop(&w.timers).(*preciseTimer)
-			t.c <- now // never blocks: Reset and Stop drain the channel before a timer is in the heap again
-		}
+		w.fire(time.Now())
 		if len(w.timers) == 0 {
 			w.running = false
 			w.mu.Unlock()
@@ -111,59 +126,69 @@ func (w *wakeup) run() {
 	}
 }
 
-// await waits awake for the rest of the time to the first deadline when that is short: from an idle processor it takes some ten
-// microseconds to get here, so the timerfd fires about that much early. With the lock held, which is given up meanwhile.
-func (w *wakeup) await() time.Time {
-	now := time.Now()
-	w.learn(now)
+// fire lets the timers fire that are due, and the one that the timerfd fired early for.
+func (w *wakeup) fire(now time.Time) {
+	w.led = w.led && len(w.timers) > 0 && w.timers[0].at.Equal(w.armed)
 	w.armed = time.Time{}
 	for len(w.timers) > 0 {
-		at := w.timers[0].at
-		if rest := at.Sub(now); rest <= 0 || rest > maxLead {
-			break
+		t := w.timers[0]
+		if left := t.at.Sub(now); left > 0 && (!w.led || left > w.lead) {
+			return
 		}
-		w.mu.Unlock()
-		// Without giving up the processor: where there is more to do than processors, it does not come back in time.
-		for now = time.Now(); now.Before(at); now = time.Now() {
-		}
-		w.mu.Lock()
+		heap.Pop(&w.timers)
+		t.led, w.led = w.led, false
+		t.c <- now // never blocks: Reset and Stop drain the channel before a timer is in the heap again
 	}
-	return now
 }
 
-// learn adapts the lead to how late this goroutine runs. It follows the lower end of what it sees, quickly down and slowly up:
-// being awake too early costs processor time. Single delays of a machine that is busy say nothing, however long they are.
-func (w *wakeup) learn(now time.Time) {
-	if w.armed.IsZero() || !w.led {
-		return
-	}
-	miss := now.Sub(w.armed) // how late after the deadline, negative when early
-	if miss < -w.lead {
-		return // a wake-up for another reason
-	}
-	step := min(max(-shrink, miss/8), grow)
-	w.lead = min(max(0, w.lead+step), maxLead)
+// learn adapts the lead to how late one runs that was woken with it, which is negative when early, and takes off the credit how long it
+// waited awake.
+func (w *wakeup) learn(late, awake time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.credit -= awake
+	// Single delays of a machine that is busy say nothing, however long they are.
+	w.lead = min(max(0, w.lead+min(max(-shrink, late/4), grow)), maxLead)
 }
 
 type preciseTimer struct {
 	c     chan time.Time
 	at    time.Time
-	index int // in the heap, -1 when not armed
+	near  bool // armed by Near
+	led   bool // fired with a lead
+	index int  // in the heap, -1 when not armed
 }
 
 func (t *preciseTimer) C() <-chan time.Time { return t.c }
 
-func (t *preciseTimer) Reset(at time.Time) {
+func (t *preciseTimer) Reset(at time.Time) { t.arm(at, false) }
+func (t *preciseTimer) Near(at time.Time)  { t.arm(at, true) }
+
+func (t *preciseTimer) arm(at time.Time, near bool) {
 	alarm.mu.Lock()
 	defer alarm.mu.Unlock()
 	t.drain()
-	t.at = at
+	t.at, t.near, t.led = at, near, false
 	if t.index >= 0 {
 		heap.Fix(&alarm.timers, t.index)
 	} else {
 		heap.Push(&alarm.timers, t)
 	}
 	alarm.arm()
+}
+
+func (t *preciseTimer) Rest() {
+	if !t.led {
+		return
+	}
+	t.led = false
+	start := time.Now()
+	now := start
+	// Without giving up the processor: where there is more to do than processors, it does not come back in time.
+	for now.Before(t.at) {
+		now = time.Now()
+	}
+	alarm.learn(start.Sub(t.at), now.Sub(start))
 }
 
 func (t *preciseTimer) Stop() {

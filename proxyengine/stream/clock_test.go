@@ -52,6 +52,23 @@ func TestTimers(t *testing.T) {
 			b.Reset(clock.Now().Add(ms)) // behind one that was stopped
 			a.Stop()
 			<-b.C()
+			for range 50 { // it learns how early to fire
+				at := clock.Now().Add(ms)
+				b.Near(at)
+				<-b.C()
+				if b.Rest(); clock.Now().Before(at) {
+					t.Error("too early after the rest")
+				}
+			}
+			b.Near(start)
+			<-b.C()
+			b.Rest()
+			a.Near(clock.Now().Add(time.Hour))
+			a.Stop()
+			b.Near(clock.Now().Add(time.Hour))
+			b.Reset(clock.Now())
+			<-b.C()
+			b.Rest()
 		})
 	}
 }

@@ -8,11 +8,18 @@ type TestLine struct{ l *line }
 func NewTestLine(p *Path, o Options) TestLine { return TestLine{newLine(Up, p, &o)} }
 
 // Push sends data, read now, into the stages.
-func (t TestLine) Push(data []byte) {
+func (t TestLine) Push(data []byte) { t.PushStamped(data, time.Time{}) }
+
+// PushStamped is Push of data that were there when the stamp says.
+func (t TestLine) PushStamped(data []byte, stamp time.Time) {
 	b := newBuffer(max(len(data), 1))
 	t.l.refresh()
-	t.l.pushBytes(b, copy(b.mem, data), false)
+	t.l.pushBytes(b, copy(b.mem, data), false, stamp)
 }
+
+// Open lets the line take bytes from now on, Await waits for room as a reading side does.
+func (t TestLine) Open()       { t.l.open() }
+func (t TestLine) Await() bool { return t.l.await() }
 
 func (t TestLine) PushEnd(e End) { t.l.push(NewEnd(t.l.clock.Now(), e)) }
 

@@ -15,6 +15,8 @@ type line struct {
 	acct  *account
 	full  func() // tells the path that the budget is spent
 
+	ready time.Time // of the reading side: what is read arrived no sooner, see arrival
+
 	wake chan struct{} // to the popping side: something is due sooner, or the generation changed
 	stay chan struct{} // to the pushing side that drains: there are stages again
 
@@ -111,12 +113,12 @@ func (l *line) needed() bool {
 	return len(l.stations) > 0 || l.q.n > 0 || l.ended != Open
 }
 
-// pushBytes lets the first n bytes of b, which arrived now, pass the stages. b belongs to the line from here.
-func (l *line) pushBytes(b *buffer, n int, turn bool) {
+// pushBytes lets the first n bytes of b pass the stages, which arrived when the stamp says, or now. b belongs to the line from here.
+func (l *line) pushBytes(b *buffer, n int, turn bool, stamp time.Time) {
 	b = b.fit(n)
 	b.charge(l.acct)
-	now := l.clock.Now()
-	l.push(Chunk{At: now, arrival: now, from: now, Turn: turn, data: b.mem[:n:n], buf: b})
+	at := l.arrival(l.clock.Now(), stamp)
+	l.push(Chunk{At: at, arrival: at, from: at, Turn: turn, data: b.mem[:n:n], buf: b})
 }
 
 // push lets c pass the stages.

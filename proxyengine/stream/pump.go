@@ -120,7 +120,7 @@ func (p *pump) accept(b *buffer, n int) {
 	turn := p.r.turned(p.d)
 	if (p.writing != nil || p.changed()) && p.staged() {
 		p.startWriter()
-		p.line.Load().pushBytes(b, n, turn)
+		p.line.Load().pushBytes(b, n, turn, p.in.stamp)
 		return
 	}
 	p.write(b.mem[:n])

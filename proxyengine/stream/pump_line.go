@@ -21,12 +21,15 @@ func (p *pump) startWriter() {
 func (p *pump) runLine() {
 	p.startWriter()
 	l := p.line.Load()
+	p.in.ask(true)
+	defer p.in.ask(false)
+	l.open()
 	for !p.over() {
 		if p.drained() {
 			return
 		}
 		// What comes after the end that a stage made up is read and dropped: src must find out in its own way that it is over.
-		if !l.endOut() && !l.acct.await(l.full, p.r.done, p.writing) {
+		if !l.endOut() && !l.await(p.r.done, p.writing) {
 			continue
 		}
 		b, n, err := p.in.read()
@@ -144,11 +147,12 @@ func (p *pump) runWriter(l *line, done chan<- struct{}) {
 func (p *pump) sleep(l *line, timer Timer, until time.Time) {
 	var fired <-chan time.Time
 	if !until.IsZero() {
-		timer.Reset(until)
+		timer.Near(until)
 		fired = timer.C()
 	}
 	select {
 	case <-fired:
+		timer.Rest()
 	case <-l.wake:
 	case <-p.r.done:
 	}

@@ -179,12 +179,13 @@ func (r *Reader) wait(until time.Time) error {
 		if r.timer == nil {
 			r.timer = r.l.clock.NewTimer()
 		}
-		r.timer.Reset(until)
+		r.timer.Near(until)
 		defer r.timer.Stop()
 		fired = r.timer.C()
 	}
 	select {
 	case <-fired:
+		r.timer.Rest()
 	case <-r.l.wake:
 	case <-r.ctx.Done():
 		return r.ctx.Err()
@@ -200,7 +201,7 @@ func (r *Reader) divert(data []byte, err error) {
 		b := newBuffer(min(len(data), maxBuffer))
 		n := copy(b.mem, data)
 		data = data[n:]
-		r.l.pushBytes(b, n, false)
+		r.l.pushBytes(b, n, false, time.Time{})
 	}
 	if err != nil {
 		r.end(err)
@@ -230,7 +231,7 @@ func (r *Reader) readSource() {
 		n, err := r.src.Read(b.mem)
 		r.l.refresh()
 		if n > 0 {
-			r.l.pushBytes(b, n, false)
+			r.l.pushBytes(b, n, false, time.Time{})
 		} else {
 			b.release()
 		}

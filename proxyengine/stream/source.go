@@ -14,6 +14,7 @@ type source struct {
 	raw     syscall.RawConn // nil when readability cannot be waited for
 	attempt func(fd uintptr) bool
 	size    int // of the next buffer, without raw
+	stamper
 
 	// The outcome of attempt.
 	buf *buffer

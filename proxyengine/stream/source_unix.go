@@ -15,16 +15,16 @@ const readsRaw = true
 func (s *source) try(fd uintptr) bool {
 	b := newBuffer(maxBuffer)
 	for {
-		n, err := syscall.Read(int(fd), b.mem)
+		n, err := s.receive(int(fd), b.mem)
 		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			b.release()
-			return false
 		case n > 0:
 			s.buf, s.n = b, n
 			return true
+		case err == syscall.EINTR: //nolint:errorlint // a system call's, as it is; the stack is small
+			continue
+		case err == syscall.EAGAIN: //nolint:errorlint // the same
+			b.release()
+			return false
 		}
 		b.release()
 		s.n, s.err = 0, io.EOF

@@ -60,7 +60,7 @@ func (c *Chunk) Len() int {
 	return len(c.data)
 }
 
-// Arrival is when the bytes were read by the proxy.
+// Arrival is when the bytes arrived at the proxy: in its socket where the system tells, else when they were read.
 func (c *Chunk) Arrival() time.Time { return c.arrival }
 
 // A Stage is one station on the path of one direction of one flow: it decides when, and whether, bytes go on. All methods of a
