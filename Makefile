@@ -88,9 +88,10 @@ bench-retrieval: ## Measure how well code is found by its docstring (BENCH=-hard
 	$(BIN)/bench-retrieval -python $(TOOLS)/python $(BENCH)
 
 .PHONY: bench-index
-bench-index: build ## Measure indexing and searching CORPUS (the Go standard library)
+bench-index: build ## Measure indexing and searching CORPUS (the Go standard library), and the parser beside the bare one
 	$(GO) build -o $(BIN)/bench-retrieval ./rag/bench
 	$(BIN)/bench-retrieval -fault $(BIN)/fault -index "$${CORPUS:-$$($(GO) env GOROOT)/src}"
+	$(GO) test -run '^$$' -bench '^BenchmarkParse$$' -benchtime 3x ./treesitter
 
 .PHONY: soak
 soak: ## Run the engine for SOAK (10m) under 5,000 connections while faults come and go

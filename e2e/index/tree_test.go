@@ -17,8 +17,9 @@ import (
 	"github.com/fault-project/fault/rag"
 )
 
-// groups is how many words there are of which each function has one; all of them together find everything.
-const groups = 30
+// groups is how many words there are of which each function has one; all of them together find everything. There are so many that fewer
+// functions than a search gives have the same one.
+const groups = 80
 
 // parts is how many functions a file has.
 const parts = 3
@@ -26,10 +27,10 @@ const parts = 3
 // state is the content of files by their path.
 type state map[string]string
 
-// span is when a file had a content: until is zero while it has it.
+// span is until when a file had a content: zero while it has it.
 type span struct {
-	content     string
-	from, until time.Time
+	content string
+	until   time.Time
 }
 
 // tree is a directory whose files change, each at once. It remembers what they were. Not even two versions of one file have a function
@@ -78,24 +79,23 @@ func (tr *tree) write(t *testing.T, path, content string) {
 	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.note(path, content)
 	if err := os.Rename(tr.scratch, at); err != nil {
 		t.Fatal(err)
 	}
+	tr.note(path, content)
 }
 
-// note remembers a content, "" for none; the lock is held.
+// note remembers that a file has a content now, "" for none, and had another one until now. The lock is held since before that changed.
 func (tr *tree) note(path, content string) {
-	at := time.Now()
 	if h := tr.history[path]; len(h) > 0 && h[len(h)-1].until.IsZero() {
-		h[len(h)-1].until = at
+		h[len(h)-1].until = time.Now()
 	}
 	if content == "" {
 		delete(tr.now, path)
 		return
 	}
 	tr.now[path] = content
-	tr.history[path] = append(tr.history[path], span{content: content, from: at})
+	tr.history[path] = append(tr.history[path], span{content: content})
 }
 
 func (tr *tree) add(t *testing.T) {
@@ -116,10 +116,10 @@ func (tr *tree) remove(t *testing.T, path string) {
 	t.Helper()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.note(path, "")
 	if err := os.Remove(filepath.Join(tr.root, path)); err != nil {
 		t.Fatal(err)
 	}
+	tr.note(path, "")
 }
 
 // move gives a file another directory and the content that it has.
