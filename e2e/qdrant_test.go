@@ -21,7 +21,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fault-project/fault/rag"
+	"github.com/fault-project/fault/rag/qdrant"
 	"github.com/fault-project/fault/rag/qdrant/qdranttest"
+	"github.com/fault-project/fault/rag/ragtest"
 )
 
 // faultWith runs fault with additions to the environment.
@@ -231,6 +234,18 @@ func TestQdrantServerIsLikeTheReal(t *testing.T) {
 			}
 		}
 	}
+	// What all stores are tried with.
+	ragtest.Run(t, func(t *testing.T) ragtest.Place {
+		place := t.Name()
+		return ragtest.Place{Open: func(t *testing.T, root, embedder string) rag.Store {
+			client, err := qdrant.Dial(qdrant.Options{URL: server.URL()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			return client.Store(place+root, embedder)
+		}}
+	})
 	if err := record.Close(); err != nil {
 		t.Fatal(err)
 	}

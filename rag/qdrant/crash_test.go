@@ -31,7 +31,11 @@ func child() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	server, err := Dial(Options{URL: os.Getenv(childURL), Lease: time.Second})
+	o := Options{URL: os.Getenv(childURL), Lease: time.Second}
+	if os.Getenv(childWhile) != "" {
+		o.Lease = 0 // a process that gets no time for a second has not died
+	}
+	server, err := Dial(o)
 	if err != nil {
 		return fail(err)
 	}
