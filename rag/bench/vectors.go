@@ -131,8 +131,8 @@ func copyPart(ctx context.Context, dir, to string) error {
 	if err != nil {
 		return err
 	}
-	// A kilobyte of Go has about 1.6 chunks.
-	const perByte = 1.6 / 1000
+	// A kilobyte of Go has about 1.4 chunks.
+	const perByte = 1.42 / 1000
 	size := int64(0)
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil {
