@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -201,6 +202,10 @@ func (t *Lint) list(ctx context.Context, in LintIn, languages []treesitter.Langu
 			if err != nil {
 				return nil, err
 			}
+			if builtFile.MatchString("/" + filepath.ToSlash(rel)) {
+				skipped[rag.SkipGenerated]++
+				continue
+			}
 			if !in.Tests && lint.IsTest(rel) {
 				skipped[skipTest]++
 				continue
@@ -275,6 +280,22 @@ var generatedSource = regexp.MustCompile(`(?m)^(//|#|/\*) *(Code generated .* DO
 // unbuiltSource marks programs that are run by hand, mostly to generate code.
 var unbuiltSource = regexp.MustCompile(`(?m)^(//go:build|// \+build) (ignore|generate|tools)$`)
 
+// builtFile matches what is made from other sources: scripts in the folders that bundlers write to or with a hash in their name, and
+// stubs of Python modules, which hold no code.
+var builtFile = regexp.MustCompile(`/(dist|build|built|bundles?|chunks|_app|_?esm|_?cjs|vendor|third_party)/(.*/)?[^/]*\.[cm]?jsx?$` +
+	`|\.bundle\.js$|/assets/(.*/)?[^/]*[.-][A-Za-z0-9_-]{8}\.js$|\.pyi$`)
+
+// minifiedLine is the length in bytes from which on a line of a script was written by a program.
+const minifiedLine = 5000
+
+func longestLine(src []byte) int {
+	longest := 0
+	for line := range bytes.Lines(src) {
+		longest = max(longest, len(line))
+	}
+	return longest
+}
+
 func (f *lintFile) lint(ctx context.Context, o lint.Options) (lintResult, error) {
 	src, err := f.read(treesitter.MaxBytes + 1)
 	if err != nil {
@@ -282,6 +303,14 @@ func (f *lintFile) lint(ctx context.Context, o lint.Options) (lintResult, error)
 	}
 	if generatedSource.Match(src[:min(len(src), 2048)]) {
 		return lintResult{skip: rag.SkipGenerated}, nil
+	}
+	if f.language == treesitter.JavaScript || f.language == treesitter.TypeScript {
+		switch {
+		case longestLine(src) > minifiedLine:
+			return lintResult{skip: rag.SkipMinified}, nil
+		case bytes.Contains(src[max(0, len(src)-256):], []byte("//# sourceMappingURL=")):
+			return lintResult{skip: rag.SkipGenerated}, nil
+		}
 	}
 	if f.language == treesitter.Go && unbuiltSource.Match(src[:min(len(src), 2048)]) {
 		return lintResult{skip: rag.SkipIgnored}, nil

@@ -72,7 +72,7 @@ func TestScoreOfWhatCannotBeRead(t *testing.T) {
 
 func TestLintLimit(t *testing.T) {
 	dir, operation := lintTree(t, map[string]string{
-		"a.py": "import requests\n\ndef f():\n    try:\n        pass\n    except:\n        pass\n",
+		"a.py": "import requests\n\ndef f():\n    try:\n        requests.post(URL, timeout=2)\n    except:\n        pass\n",
 		"b.py": badPython,
 		"c.py": badPython,
 	})

@@ -16,38 +16,17 @@ import (
 )
 
 // pkg is a public package in one version.
-type pkg struct{ client, name, version string }
+type pkg struct {
+	client, name, version string
+	// under is the folder that holds the sources, where the package has compiled code beside them.
+	under string
+}
 
 func (p pkg) String() string { return p.name + "@" + p.version }
 
-// packages are those that findings are drawn from.
-var packages = []pkg{
-	{"go", "github.com/Shopify/toxiproxy/v2", "v2.12.0"},
-	{"go", "github.com/go-git/go-git/v5", "v5.19.3"},
-	{"go", "github.com/ollama/ollama", "v0.17.4"},
-	{"go", "github.com/prometheus/client_golang", "v1.21.1"},
-	{"go", "github.com/tmc/langchaingo", "v0.1.14"},
-	{"go", "golang.org/x/crypto", "v0.36.0"},
-	{"go", "golang.org/x/tools", "v0.52.0"},
-	{"go", "google.golang.org/genai", "v1.77.0"},
-	{"go", "google.golang.org/grpc", "v1.75.0"},
-	{"pip", "aiohttp", "3.11.11"},
-	{"pip", "httpie", "3.2.4"},
-	{"pip", "jupyter_server", "2.15.0"},
-	{"pip", "locust", "2.32.4"},
-	{"pip", "pip", "24.3.1"},
-	{"pip", "requests", "2.32.3"},
-	{"pip", "streamlink", "7.1.1"},
-	{"pip", "youtube_dl", "2021.12.17"},
-	{"npm", "@node-red/nodes", "4.0.8"},
-	{"npm", "npm", "10.9.2"},
-	{"npm", "parse-server", "7.4.0"},
-	{"npm", "pm2", "5.4.3"},
-}
-
 // fetch returns the folder with the sources of a package, which it fetches if it is not there.
 func (p pkg) fetch(ctx context.Context, cache string) (string, error) {
-	dir := filepath.Join(cache, strings.NewReplacer("/", "_").Replace(p.String()))
+	dir := filepath.Join(cache, strings.NewReplacer("/", "_", ":", "_").Replace(p.String()))
 	switch p.client {
 	case "go":
 		out, err := output(ctx, cache, "go", "mod", "download", "-json", p.String())
@@ -58,28 +37,38 @@ func (p pkg) fetch(ctx context.Context, cache string) (string, error) {
 		err = json.Unmarshal(out, &info)
 		return info.Dir, err
 	case "pip":
-		if _, err := os.Stat(dir); err == nil {
-			return dir, nil
-		}
-		args := []string{"download", "-q", "--no-deps", "--only-binary=:all:", "-d", dir + ".get", p.name + "==" + p.version}
-		if _, err := output(ctx, cache, "pip", args...); err != nil {
-			return "", err
-		}
-		wheels, err := filepath.Glob(filepath.Join(dir+".get", "*.whl"))
-		if err != nil || len(wheels) != 1 {
-			return "", fmt.Errorf("%d wheels, %w", len(wheels), err)
-		}
-		return dir, unzip(wheels[0], dir)
+		return p.unpacked(ctx, dir, unzip, "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", dir+".get",
+			p.name+"=="+p.version)
+	case "mvn":
+		return p.unpacked(ctx, dir, unzip, "mvn", "-q", "-B", "dependency:copy", "-DoutputDirectory="+dir+".get",
+			"-Dartifact="+p.name+":"+p.version+":jar:sources")
 	default:
-		if _, err := os.Stat(dir); err == nil {
-			return dir, nil
-		}
-		out, err := output(ctx, cache, "npm", "pack", "--silent", "--pack-destination", cache, p.String())
-		if err != nil {
-			return "", err
-		}
-		return dir, untar(filepath.Join(cache, strings.TrimSpace(string(out))), dir)
+		return p.unpacked(ctx, dir, untar, "npm", "pack", "--silent", "--pack-destination", dir+".get", p.String())
 	}
+}
+
+// unpacked runs a program that puts one archive into dir.get, and unpacks that into dir unless this was done before.
+func (p pkg) unpacked(
+	ctx context.Context, dir string, unpack func(archive, dir string) error, program string, args ...string,
+) (string, error) {
+	sources := filepath.Join(dir, filepath.FromSlash(p.under))
+	if _, err := os.Stat(dir); err == nil {
+		return sources, nil
+	}
+	if err := os.MkdirAll(dir+".get", 0o755); err != nil {
+		return "", err
+	}
+	if _, err := output(ctx, filepath.Dir(dir), program, args...); err != nil {
+		return "", err
+	}
+	archives, err := filepath.Glob(filepath.Join(dir+".get", "*"))
+	if err != nil || len(archives) != 1 {
+		return "", fmt.Errorf("%d archives, %w", len(archives), err)
+	}
+	if err := unpack(archives[0], dir+".new"); err != nil {
+		return "", err
+	}
+	return sources, os.Rename(dir+".new", dir)
 }
 
 func output(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
@@ -133,7 +122,8 @@ func untar(archive, dir string) error {
 			return err
 		}
 		if h.Typeflag == tar.TypeReg {
-			if err := store(dir, strings.TrimPrefix(h.Name, "package/"), io.NopCloser(r)); err != nil {
+			_, name, _ := strings.Cut(h.Name, "/") // the archive's own folder, mostly "package"
+			if err := store(dir, name, io.NopCloser(r)); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -36,6 +37,20 @@ func withoutWith(line, name string) string {
 	return indent + name + " = " + opened + "\n" + indent + "if True:\n"
 }
 
+// untry is the put of a plant that takes a resource out of the head of a Java try statement, and leaves the block.
+const untry = "try"
+
+func withoutTry(line string) string {
+	head := strings.TrimLeft(line, " \t")
+	indent := line[:len(line)-len(head)]
+	resource := strings.TrimSuffix(strings.TrimPrefix(head, "try ("), ") {\n")
+	return indent + resource + ";\n" + indent + "{\n"
+}
+
+// timeoutOption matches what gives a call of fetch or axios its timeout.
+var timeoutOption = regexp.MustCompile(`,\s*(?:timeout: [\w.]+|signal: AbortSignal\.timeout\([^()]*\))` +
+	`|\b(?:timeout: [\w.]+|signal: AbortSignal\.timeout\([^()]*\))\s*,?`)
+
 // plants are the faults that are planted.
 var plants = []plant{
 	{
@@ -45,8 +60,9 @@ var plants = []plant{
 		used:  `\b{name}\.(Body|StatusCode|Header|Status)\b`,
 	},
 	{
+		// In main, and where os.Exit ends it all, the end of the process closes what is open.
 		rule: "file-not-closed", extension: ".go", remove: regexp.MustCompile(`(?m)^[ \t]*defer (\w+)\.Close\(\)\n`),
-		made: `\b{name}, \w+ := os\.(Open|Create|OpenFile|CreateTemp)\(`, other: `\b{name}\.Close\b`,
+		made: `\b{name}, \w+ := os\.(Open|Create|OpenFile|CreateTemp)\(`, other: `\b{name}\.Close\b|func main\(|os\.Exit`,
 	},
 	{
 		rule: "connection-not-closed", extension: ".go", remove: regexp.MustCompile(`(?m)^[ \t]*defer (\w+)\.Close\(\)\n`),
@@ -62,25 +78,68 @@ var plants = []plant{
 	},
 	{rule: "missing-context", extension: ".go", remove: regexp.MustCompile(`http\.NewRequestWithContext\(ctx, `), put: "http.NewRequest("},
 	{
-		rule: "server-without-timeout", extension: ".go", remove: regexp.MustCompile(`(?m)^[ \t]*ReadHeaderTimeout:[^\n]*,\n`),
-		other: `ReadTimeout`,
+		rule: "server-without-timeout", extension: ".go", remove: regexp.MustCompile(`(?m)^[ \t]*Read(?:Header)?Timeout:[^\n]*,\n`),
+		made: `http\.Server\{[^{}]*$`, other: `Read(Header)?Timeout`,
+	},
+	{
+		rule: "remote-call-without-timeout", extension: ".go", remove: regexp.MustCompile(`\bTimeout:[ \t]*[^,\n{}]+,?`),
+		made: `:= &?http\.Client\{[^{}]*$`, other: `WithContext|WithTimeout|Transport:`,
+		used: `\.(Get|Post|Head|PostForm)\(|http\.NewRequest\(`,
 	},
 	{
 		rule: "remote-call-without-timeout", extension: ".py",
 		remove: regexp.MustCompile(`,\s*timeout=[\w.]+`), other: `settimeout|setdefaulttimeout`,
-		made: `(?:^|[^.\w])requests\.(get|post|put|patch|delete|head|request)\([^()]*$`,
+		made: `(?:^|[^.\w])(requests\.(get|post|put|patch|delete|head|request)|(smtplib\.SMTP|socket\.create_connection|urlopen))\([^()]*$`,
 	},
 	{
 		rule: "file-not-closed", extension: ".py", put: unwith, used: `\b{name}\.`,
 		remove: regexp.MustCompile(`(?m)^[ \t]+with open\([^()\n]*\) as (\w+):\n`),
 	},
 	{rule: "retry-without-backoff", extension: ".py", remove: regexp.MustCompile(`,\s*backoff_factor=[\w.]+`), made: `Retry\([^()]*$`},
+	{
+		rule: "transaction-without-rollback", extension: ".py", remove: regexp.MustCompile(`(?m)^[ \t]+[\w.]+\.rollback\(\)$`), put: "pass",
+		made: `\.commit\(\)\n\s+except[^\n]*:\n(?:[^\n]*\n){0,2}$`, other: `rollback|\.close\(`,
+	},
+	{
+		rule: "remote-call-without-timeout", extension: ".java",
+		remove: regexp.MustCompile(`(?m)(?:^[ \t]*\w+\.set(?:Connect|Read)Timeout\([^\n]*\);\n)+`),
+		made:   `openConnection\(`, other: `(?i)timeout\(`, used: `getInputStream|getResponseCode|HttpURLConnection|connect\(`,
+	},
+	{
+		rule: "connection-not-closed", extension: ".java", put: untry,
+		remove: regexp.MustCompile(`(?m)^[ \t]*try \((?:final )?` +
+			`(?:FileInputStream|FileOutputStream|FileReader|FileWriter|Socket|RandomAccessFile|Connection)` +
+			` (\w+) = [^;\n]*\) \{\n`),
+		used: `\b{name}\.`,
+	},
+	{
+		rule: "transaction-without-rollback", extension: ".java", remove: regexp.MustCompile(`(?m)^[ \t]*(\w+)\.rollback\(\);\n`),
+		made: `{name}\.setAutoCommit\(false\)[\s\S]*{name}\.commit\(`, other: `(?i)rollback`,
+	},
+	{
+		rule: "remote-call-without-timeout", extension: ".js",
+		remove: timeoutOption,
+		made:   `\b(fetch|axios\.(get|post|put|delete))\([^()]*(\([^()]*\)[^()]*)*\{[^{}]*$`,
+	},
+	{
+		rule: "remote-call-without-timeout", extension: ".ts",
+		remove: timeoutOption,
+		made:   `\b(fetch|axios\.(get|post|put|delete))\([^()]*(\([^()]*\)[^()]*)*\{[^{}]*$`,
+	},
+	{
+		rule: "transaction-without-rollback", extension: ".js",
+		remove: regexp.MustCompile(`(?m)^[ \t]*await [\w.]+(?:\.query\(['"](?i:rollback);?['"]|\.rollback\(|\.abortTransaction\()\);?\n`),
+		other:  `(?i)rollback|abortTransaction`,
+	},
 }
 
-// plantAll plants every fault at every place where the rule found nothing before, one at a time, and prints how many are found.
+// outcome counts the faults that were planted, and those that the rules found.
+type outcome struct{ planted, found int }
+
+// plantAll plants every fault at every place where the rule found nothing before, one at a time, and prints how many are found, by rule;
+// those in the packages that no rule was mended on once more for themselves.
 func plantAll(ctx context.Context, sources []source) error {
-	total, hit := 0, 0
-	planted, found := map[string]int{}, map[string]int{}
+	all, drawnOnly := map[string]outcome{}, map[string]outcome{}
 	for _, s := range sources {
 		for _, p := range plants {
 			if !strings.HasSuffix(s.path, p.extension) {
@@ -94,27 +153,36 @@ func plantAll(ctx context.Context, sources []source) error {
 				if ok == nil {
 					continue
 				}
-				total++
-				planted[p.rule+p.extension]++
+				one := outcome{planted: 1}
 				if *ok {
-					hit++
-					found[p.rule+p.extension]++
+					one.found = 1
 				} else if os.Getenv("LINTSAMPLE_MISSED") != "" {
 					fmt.Fprintf(os.Stdout, "missed %s in %s, line %d\n", p.rule, s.path, 1+strings.Count(s.text[:at[0]], "\n"))
+				}
+				for _, key := range []string{p.rule + p.extension, "in all"} {
+					all[key] = all[key].plus(one)
+					if s.drawn {
+						drawnOnly[key] = drawnOnly[key].plus(one)
+					}
 				}
 			}
 		}
 	}
-	rules := make([]string, 0, len(planted))
-	for rule := range planted {
-		rules = append(rules, rule)
+	for _, rule := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(os.Stdout, "planted %-36s %v; in the packages that are drawn from %v\n", rule, all[rule], drawnOnly[rule])
 	}
-	slices.Sort(rules)
-	for _, rule := range rules {
-		fmt.Fprintf(os.Stdout, "planted %-36s %4d found %4d\n", rule, planted[rule], found[rule])
-	}
-	fmt.Fprintf(os.Stdout, "planted %d, found %d: %.0f %%\n", total, hit, 100*float64(hit)/float64(max(1, total)))
 	return nil
+}
+
+func (o outcome) plus(other outcome) outcome {
+	return outcome{o.planted + other.planted, o.found + other.found}
+}
+
+func (o outcome) String() string {
+	if o.planted == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d of %d (%.0f %%)", o.found, o.planted, 100*float64(o.found)/float64(o.planted))
 }
 
 // plantAt reports whether the rule finds the fault, nil if the place is none for it.
@@ -135,10 +203,17 @@ func (p plant) plantAt(ctx context.Context, s source, at []int) (*bool, error) {
 		return nil, err
 	}
 	put := p.put
-	if put == unwith {
+	switch put {
+	case untry:
+		put = withoutTry(s.text[at[0]:at[1]])
+	case unwith:
 		put = withoutWith(s.text[at[0]:at[1]], s.text[at[2]:at[3]])
 	}
-	after, err := p.count(ctx, language, s.text[:at[0]]+put+s.text[at[1]:])
+	text := s.text[:at[0]] + put + s.text[at[1]:]
+	if clean, err := treesitter.Clean(ctx, language, []byte(text)); err != nil || !clean {
+		return nil, err
+	}
+	after, err := p.count(ctx, language, text)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +235,13 @@ func matches(expression, name, text string) bool {
 
 // functionAround returns where the function at the outermost level around a place begins and ends, by its indentation.
 func functionAround(text string, at, after int) (start, end int) {
-	for _, mark := range []string{"\nfunc ", "\ndef ", "\n    def "} {
+	for _, mark := range []string{
+		"\nfunc ", "\ndef ", "\n    def ", "\n    public ", "\n    private ", "\n    protected ", "\n  public ", "\n  private ",
+	} {
 		start = max(start, strings.LastIndex(text[:at], mark))
 	}
 	end = len(text)
-	for _, mark := range []string{"\n}\n", "\ndef ", "\n    def "} {
+	for _, mark := range []string{"\n}\n", "\ndef ", "\n    def ", "\n    }\n\n", "\n  }\n\n"} {
 		if i := strings.Index(text[after:], mark); i >= 0 {
 			end = min(end, after+i)
 		}

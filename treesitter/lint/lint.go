@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -200,12 +201,21 @@ func Check(ctx context.Context, language treesitter.Language, path string, src [
 	return report, ctx.Err()
 }
 
-// IsTest reports whether a file holds tests by the conventions of its language: what is careless there hurts nobody.
+// javaTest matches the other name of a Java test, as in TestInjection.java.
+var javaTest = regexp.MustCompile(`(^|/)Test[A-Z]\w*\.java$`)
+
+// IsTest reports whether a file holds tests, or stands in for something in tests, by the conventions of its language:
+// what is careless there hurts nobody.
 func IsTest(file string) bool {
-	file = strings.ToLower(filepath.ToSlash(file))
+	file = filepath.ToSlash(file)
+	if javaTest.MatchString(file) {
+		return true
+	}
+	file = strings.ToLower(file)
 	for dir := range strings.SplitSeq(path.Dir(file), "/") {
 		switch dir {
-		case "test", "tests", "testing", "__tests__", "testdata", "spec", "e2e", "__mocks__", "testutil", "testutils":
+		case "test", "tests", "testing", "__tests__", "testdata", "spec", "e2e", "__mocks__", "mock", "mocks",
+			"__fixtures__", "testutil", "testutils":
 			return true
 		}
 		if strings.HasSuffix(dir, "test") && dir != "latest" {
@@ -214,7 +224,13 @@ func IsTest(file string) bool {
 	}
 	base := path.Base(file)
 	stem := strings.TrimSuffix(base, path.Ext(base))
-	return strings.HasPrefix(base, "test_") || strings.HasSuffix(stem, "_test") || strings.HasSuffix(stem, ".test") ||
+	for _, mark := range []string{"_mock", ".mock", "-mock"} {
+		if strings.HasSuffix(stem, mark) {
+			return true
+		}
+	}
+	return strings.HasPrefix(base, "test_") || strings.HasPrefix(base, "mock_") || base == "testing.go" ||
+		strings.HasSuffix(stem, "_test") || strings.HasSuffix(stem, ".test") ||
 		strings.HasSuffix(stem, "-test") ||
 		strings.HasSuffix(stem, ".spec") || base == "conftest.py" ||
 		strings.HasSuffix(base, "test.java") || strings.HasSuffix(base, "tests.java")

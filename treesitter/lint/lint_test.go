@@ -34,7 +34,7 @@ func TestFinding(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	src := "import requests\ndef f():\n    try:\n        requests.get(URL)\n    except Exception:\n        pass\n"
+	src := "import requests\ndef f():\n    try:\n        requests.post(URL)\n    except Exception:\n        pass\n"
 	for _, tt := range []struct {
 		o    Options
 		want []string
@@ -135,7 +135,7 @@ func TestApply(t *testing.T) {
 func TestIsTest(t *testing.T) {
 	for path, want := range map[string]bool{
 		"a/b_test.go": true, "test_a.py": true, "tests/a.py": true, "src/a.spec.ts": true, "src/test/java/A.java": true, "ATest.java": true,
-		"contest.py": false, "latest/a.go": false, "a.go": false,
+		"a/x_mock.go": true, "mock_x.go": true, "TestInjection.java": true, "Testament.java": false, "mockery.go": false, "contest.py": false, "latest/a.go": false, "a.go": false,
 	} {
 		if IsTest(path) != want {
 			t.Errorf("%s: %v", path, !want)

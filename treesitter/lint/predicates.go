@@ -109,6 +109,15 @@ var predicates = map[string]predicate{
 	},
 	// (#function? @a): it stands in a function.
 	"function?": func(m *match, n *treesitter.Node, _ []string) bool { return m.scope(n) != m.tree.Root },
+	// (#goroutine? @a): it stands in a function that a go statement starts.
+	"goroutine?": func(_ *match, n *treesitter.Node, _ []string) bool {
+		for p := n.Parent; p != nil; p = p.Parent {
+			if p.Type == "go_statement" {
+				return true
+			}
+		}
+		return false
+	},
 	// (#async? @a): the innermost function around it is asynchronous.
 	"async?": func(m *match, n *treesitter.Node, _ []string) bool {
 		s := m.scope(n)
@@ -220,8 +229,8 @@ func (m *match) head(f *treesitter.Node) string {
 		return ""
 	}
 	start := f.Start
-	if f.Parent != nil && f.Parent.Type == "decorated_definition" {
-		start = f.Parent.Start
+	if f.Parent != nil && slices.Contains([]string{"decorated_definition", "variable_declarator", "pair"}, f.Parent.Type) {
+		start = f.Parent.Start // decorators, and the name of a function that is assigned
 	}
 	return m.code[start:body.Start]
 }

@@ -31,8 +31,9 @@ func TestCheckSnippet(t *testing.T) {
 			treesitter.Python, "    async def price(self, item):\n        time.sleep(1)\n        return item\n", "blocking-call-in-async:2:9", "",
 		},
 		"body": {
-			treesitter.Python, "    for item in items:\n        total += requests.get(item).json()\n    return total", "http-client-per-call:2:18 remote-call-without-timeout:2:18",
-			"    for item in items:\n        total += requests.get(item, timeout=10).json()\n    return total",
+			treesitter.Python, "    for item in items:\n        total += requests.get(URL + item).json()\n    return total",
+			"http-client-per-call:2:18 remote-call-without-timeout:2:18",
+			"    for item in items:\n        total += requests.get(URL + item, timeout=10).json()\n    return total",
 		},
 		"Go function": {
 			treesitter.Go, "func price(item string) (*http.Response, error) {\n\treturn http.Get(item)\n}", "remote-call-without-timeout:2:9", "",

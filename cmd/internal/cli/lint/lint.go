@@ -113,14 +113,22 @@ func (o *Options) run(ctx context.Context) error {
 	if err != nil {
 		return usage(err)
 	}
-	absolute := make([]string, len(o.Paths))
+	absolute, names := make([]string, len(o.Paths)), slices.Clone(o.Paths)
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return err
+	}
 	for i, path := range o.Paths {
 		if absolute[i], err = filepath.Abs(path); err != nil {
 			return err
 		}
+		// git apply wants paths below the working directory, however they were typed.
+		if below, err := filepath.Rel(here, absolute[i]); o.Diff && err == nil && filepath.IsLocal(below) {
+			names[i] = below
+		}
 	}
 	out, err := tools.NewLint(files).Run(ctx, tools.LintIn{
-		Paths: absolute, Names: o.Paths, Severity: o.Severity, Rules: o.Rules, Languages: o.Languages, Tests: o.Tests, Diff: true,
+		Paths: absolute, Names: names, Severity: o.Severity, Rules: o.Rules, Languages: o.Languages, Tests: o.Tests, Diff: true,
 	})
 	if err != nil {
 		return usage(err)

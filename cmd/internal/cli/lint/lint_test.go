@@ -83,7 +83,7 @@ func execute(t *testing.T, color bool, args ...string) (string, error) {
 func project(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	text := "import requests\n\ndef f():\n    try:\n        é = requests.get(URL)\n    except Exception:\n        pass\n"
+	text := "import requests\n\ndef f():\n    try:\n        é = requests.post(URL)\n    except Exception:\n        pass\n"
 	if err := os.WriteFile("a b.py", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func project(t *testing.T) {
 func TestRunText(t *testing.T) {
 	project(t)
 	out, err := execute(t, false, ".")
-	want := "a b.py:5:13: error: requests.get has no timeout: it waits for as long as the other side says nothing [remote-call-without-timeout]\n" +
-		"    requests.get(URL)\n" +
+	want := "a b.py:5:13: error: requests.post has no timeout: it waits for as long as the other side says nothing [remote-call-without-timeout]\n" +
+		"    requests.post(URL)\n" +
 		"a b.py:6:5: warning: every exception ends here, without a log line: also those that nobody thought of [swallowed-exception]\n" +
 		"    except Exception:\n\n" +
 		"1 file, 7 lines: 1 error, 1 warning, 0 info; reliability 0.25, performance 1.00\n1 can be fixed mechanically: --diff shows how\n"
@@ -133,7 +133,7 @@ func TestRunJSON(t *testing.T) {
 func TestRunDiff(t *testing.T) {
 	project(t)
 	text, _ := execute(t, false, "--diff", ".")
-	if !strings.Contains(text, "+        é = requests.get(URL, timeout=10)\n") || !strings.HasPrefix(text, "--- a/a b.py\t\n") {
+	if !strings.Contains(text, "+        é = requests.post(URL, timeout=10)\n") || !strings.HasPrefix(text, "--- a/a b.py\t\n") {
 		t.Error(text)
 	}
 }
@@ -180,5 +180,20 @@ func TestListRules(t *testing.T) {
 	text, err := execute(t, false, "--list-rules")
 	if err != nil || !strings.Contains(text, "remote-call-without-timeout (python error, go error, typescript warning, javascript warning, java error)\n") {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// What --diff prints can be applied where it was asked for, however the path was typed.
+func TestDiffPaths(t *testing.T) {
+	project(t)
+	text, _ := execute(t, false, "--diff", ".")
+	absolute, err := filepath.Abs("a b.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{absolute, "../" + filepath.Base(filepath.Dir(absolute))} {
+		if other, _ := execute(t, false, "--diff", path); other != text || text == "" {
+			t.Errorf("%s: %s", path, other)
+		}
 	}
 }
