@@ -43,7 +43,7 @@ func signature(c *Chunk) (whole, after string) {
 	name := bareName(c)
 	for at := 0; at < len(text) && at < maxSignature; {
 		line, _, _ := strings.Cut(text[at:], "\n")
-		if i := nameIn(line, name); i >= 0 {
+		if i := nameIn(line[:min(len(line), maxSignature)], name); i >= 0 {
 			text = text[at:min(len(text), at+maxSignature)]
 			end := signatureEnd(text, i+len(name))
 			return text[:end], text[i+len(name) : end]
