@@ -128,7 +128,8 @@ func (w *wakeup) run() {
 
 // fire lets the timers fire that are due, and the one that the timerfd fired early for.
 func (w *wakeup) fire(now time.Time) {
-	w.led = w.led && len(w.timers) > 0 && w.timers[0].at.Equal(w.armed)
+	// The first one may be another by now, also one that is due at the same moment and was not armed by Near.
+	w.led = w.led && len(w.timers) > 0 && w.timers[0].near && w.timers[0].at.Equal(w.armed)
 	w.armed = time.Time{}
 	for len(w.timers) > 0 {
 		t := w.timers[0]

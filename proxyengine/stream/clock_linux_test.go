@@ -66,18 +66,20 @@ func TestOnlyNearTimersFireEarly(t *testing.T) {
 		armed time.Duration
 		at    []time.Duration
 		fired int
+		exact bool // armed by Reset
 	}{
-		{"due", false, 0, []time.Duration{-us, 0, us}, 2},
-		{"early for the first", true, 80 * us, []time.Duration{80 * us, 81 * us}, 1},
-		{"early, and late", true, -20 * us, []time.Duration{-20 * us, -10 * us, 10 * us}, 2},
-		{"much too early", true, 150 * us, []time.Duration{150 * us}, 0},
-		{"early for another one", true, 80 * us, []time.Duration{70 * us, 80 * us}, 0},
-		{"early for one that was stopped", true, 80 * us, nil, 0},
+		{"due", false, 0, []time.Duration{-us, 0, us}, 2, false},
+		{"early for the first", true, 80 * us, []time.Duration{80 * us, 81 * us}, 1, false},
+		{"early, and late", true, -20 * us, []time.Duration{-20 * us, -10 * us, 10 * us}, 2, false},
+		{"much too early", true, 150 * us, []time.Duration{150 * us}, 0, false},
+		{"early for another one", true, 80 * us, []time.Duration{70 * us, 80 * us}, 0, false},
+		{"early for one that was stopped", true, 80 * us, nil, 0, false},
+		{"early for one that was reset to the same moment", true, 80 * us, []time.Duration{80 * us}, 0, true},
 	} {
 		w := &wakeup{lead: 100 * us, led: test.led, armed: now.Add(test.armed)}
 		all := make([]*preciseTimer, len(test.at))
 		for i, at := range test.at {
-			all[i] = &preciseTimer{c: make(chan time.Time, 1), at: now.Add(at), near: true, index: i}
+			all[i] = &preciseTimer{c: make(chan time.Time, 1), at: now.Add(at), near: !test.exact, index: i}
 			w.timers = append(w.timers, all[i])
 		}
 		w.fire(now)

@@ -58,6 +58,7 @@ func (p *pump) drained() bool {
 		p.writing = nil
 		return true
 	case <-l.stay:
+		l.open() // what came meanwhile was kept in the socket
 	case <-p.r.done:
 	}
 	return false
