@@ -149,7 +149,11 @@ func TestHTTP2LosesOneExchange(t *testing.T) {
 	f.wrong(t, map[string]any{"type": "blackhole", "match": "/lost"}, map[string]any{"type": "httperror", "match": "/error"})
 	client := h2cClient(t, f.addr)
 	get := func(path string) (string, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		patience := time.Minute
+		if path == "/lost" {
+			patience = 300 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.addr+path, nil)
 		resp, err := client.Do(req)
