@@ -69,20 +69,20 @@ type caller struct {
 
 // newTransport returns a transport with the settings of a measuring client: what arrives is what was sent, nothing is tried twice,
 // and no environment variable reroutes it. A call that finds no idle connection opens one. With proxy nil, calls go straight to
-// their target. A tunnel is a connection of its own for each call: faults are drawn once a connection there, and each call shall
-// meet them.
-func newTransport(proxy *url.URL, tunnel bool) http.RoundTripper {
+// their target. With apart, each call has a connection of its own: where the engine does not read HTTP, faults are drawn once a
+// connection, and each call shall meet them.
+func newTransport(proxy *url.URL, apart bool) http.RoundTripper {
 	t := &http.Transport{
 		DialContext:         (&net.Dialer{}).DialContext,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableCompression:  true,
-		DisableKeepAlives:   tunnel,
+		DisableKeepAlives:   apart,
 		MaxIdleConnsPerHost: -1,
 		IdleConnTimeout:     idleTimeout,
 		Protocols:           new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	if !tunnel {
+	if !apart {
 		t.MaxIdleConnsPerHost = 1 << 20 // every connection that a load ever needed
 	}
 	if proxy != nil {

@@ -277,8 +277,8 @@ func TestTunneledCallsMeetTheFault(t *testing.T) {
 	up := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	t.Cleanup(up.Close)
 	r := New(Options{BaselineCalls: 1})
-	r.transport = func(proxy *url.URL, tunnel bool) http.RoundTripper {
-		tr := newTransport(proxy, tunnel).(*http.Transport)
+	r.transport = func(proxy *url.URL, apart bool) http.RoundTripper {
+		tr := newTransport(proxy, apart).(*http.Transport)
 		tr.TLSClientConfig = up.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 		return tr
 	}
@@ -301,6 +301,37 @@ items:
 	}
 	if !slices.ContainsFunc(item.Notes, func(n string) bool { return strings.Contains(n, "tunneled") }) {
 		t.Errorf("notes %q", item.Notes)
+	}
+}
+
+func TestCallsToARawMappingMeetTheFault(t *testing.T) {
+	t.Parallel()
+	up, port := upstream(t), freePort(t)
+	for _, strategy := range []string{"mode: load, duration: 1s, clients: 1, rps: 4", "mode: repeat, step: 0, count: 4"} {
+		results, err := New(Options{BaselineCalls: 1}).Run(t.Context(), parse(t, fmt.Sprintf(`
+title: Raw
+items:
+  - call: {method: GET, url: "http://localhost:%d/"}
+    context:
+      faults: [{type: latency, mean: 50}]
+      strategy: {%s}
+      proxy: {disable_http_proxies: true, proxies: ["%d=tcp://%s"]}
+`, port, strategy, port, strings.TrimPrefix(up.URL, "http://"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := only(t, results)
+		if len(item.Results) != 4 {
+			t.Errorf("%s: %d calls", strategy, len(item.Results))
+		}
+		for i, c := range item.Results {
+			if c.Metrics.Errored || c.Metrics.TotalTime < 50 {
+				t.Errorf("%s: call %d: %+v, errors %v", strategy, i, c.Metrics, c.Errors)
+			}
+		}
+		if !slices.ContainsFunc(item.Notes, func(n string) bool { return strings.Contains(n, "does not read HTTP") }) {
+			t.Errorf("%s: notes %q", strategy, item.Notes)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (s *session) calls(ctx context.Context, c *caller, p *progress, o *outcome)
 func (s *session) caller(j *job) *caller {
 	c := &caller{call: j.call, url: j.url, maxBody: s.runner.maxBody}
 	if j.direct {
-		c.transport = s.runner.transport(nil, false)
+		c.transport = s.runner.transport(nil, j.mapped)
 	} else {
 		c.proxied = true
 		c.transport = s.runner.transport(s.proxy, j.tunneled)

@@ -3,7 +3,10 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 
 	"github.com/fault-project/fault/proxyengine"
 	"github.com/fault-project/fault/scenarios"
@@ -31,6 +34,7 @@ type job struct {
 	program  proxyengine.Program
 	plan     plan // the zero plan for a single call
 	tunneled bool // its calls are CONNECT tunnels
+	mapped   bool // its calls go to a mapping that does not read HTTP
 }
 
 // prepare validates scenarios and works out their items.
@@ -83,6 +87,7 @@ func prepareItem(s *scenarios.Scenario, it *scenarios.Item) (j job, err error) {
 		}
 	}
 	j.tunneled = !j.direct && j.url.Scheme == "https"
+	j.mapped = j.direct && slices.ContainsFunc(j.mappings, func(m proxyengine.Mapping) bool { return !m.HTTP() && leadsTo(j.url, m) })
 	j.program = proxyengine.Program{Faults: it.Context.Faults}
 	if j.program.Upstreams, err = proxyengine.ParseUpstreams(it.Context.Upstreams); err != nil {
 		return j, err
@@ -98,4 +103,13 @@ func prepareItem(s *scenarios.Scenario, it *scenarios.Item) (j job, err error) {
 		j.program.Timeless = true
 	}
 	return j, nil
+}
+
+// leadsTo reports whether a call goes to the port that a mapping listens on.
+func leadsTo(u *url.URL, m proxyengine.Mapping) bool {
+	if u.Port() != strconv.Itoa(int(m.Bind.Port())) {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && (addr.IsLoopback() || addr == m.Bind.Addr())
 }

@@ -93,6 +93,10 @@ func (o *outcome) notes(r *scenarios.ItemResult, abandoned, unlisted int) []stri
 		add("Calls to https are tunneled: each uses a connection of its own, so that each meets the faults, and response times " +
 			"include connecting and the TLS handshake.")
 	}
+	if o.job.mapped {
+		add("Calls to a mapping that does not read HTTP use a connection of their own each, so that each meets the faults, and response " +
+			"times include connecting.")
+	}
 	if l := r.Load; l != nil && l.CeilingHits > 0 {
 		add("The ceiling of %d calls in flight was hit: %d of %d calls were due while it was reached and were not made. "+
 			"Percentiles lack them, and look better than they should.", l.Ceiling, l.CeilingHits, l.Planned)

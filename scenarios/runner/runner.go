@@ -75,7 +75,7 @@ type Runner struct {
 
 	// What tests replace: the proxy, how calls travel, the bound on one response's body, and the clock of a load.
 	newEngine func(proxyengine.Config) (engine, error)
-	transport func(proxy *url.URL, tunnel bool) http.RoundTripper
+	transport func(proxy *url.URL, apart bool) http.RoundTripper
 	maxBody   int64
 	wait      func(ctx context.Context, until time.Time) error
 }
