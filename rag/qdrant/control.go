@@ -89,8 +89,7 @@ func (s *Store) controlOf(p *qdrant.RetrievedPoint) (*versioned, error) {
 	}
 	v := &versioned{version: p.GetPayload()[fieldVersion].GetStringValue()}
 	if err := json.Unmarshal([]byte(p.GetPayload()[fieldDocument].GetStringValue()), &v.control); err != nil || v.version == "" {
-		return nil, fmt.Errorf("%s is not an index of fault, or damaged: choose another collection, or delete this one in Qdrant",
-			s.Location())
+		return nil, s.foreign()
 	}
 	if v.Schema != schemaVersion {
 		return nil, fmt.Errorf("%w: %s was made by another version of fault (tables %d, now %d): delete the collection in Qdrant, and "+
@@ -169,6 +168,9 @@ func (s *Store) create(ctx context.Context, dimension int) error {
 		if there, existsErr := client.CollectionExists(ctx, s.collection); existsErr != nil || !there {
 			return s.explain(ctx, err)
 		}
+		if err := s.refuseForeign(ctx); err != nil {
+			return err
+		}
 	}
 	for field, t := range map[string]qdrant.FieldType{
 		fieldVersion: qdrant.FieldType_FieldTypeKeyword, fieldSession: qdrant.FieldType_FieldTypeInteger,
@@ -196,6 +198,28 @@ func (s *Store) create(ctx context.Context, dimension int) error {
 		UpdateFilter: &qdrant.Filter{Must: []*qdrant.Condition{qdrant.NewMatchKeyword(fieldVersion, "")}},
 	})
 	return s.explain(ctx, err)
+}
+
+// refuseForeign returns an error if a collection that is there holds something, but no control point: an index of fault begins with that.
+// Nothing of somebody else's may be changed, and still less deleted.
+func (s *Store) refuseForeign(ctx context.Context) error {
+	count, err := s.server.client.Count(ctx, &qdrant.CountPoints{CollectionName: s.collection, Exact: qdrant.PtrOf(true)})
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if count == 0 {
+		return nil
+	}
+	// Looked for after counting: what another process began in between has one.
+	now, err := s.readControl(ctx)
+	if err == nil && now == nil {
+		err = s.foreign()
+	}
+	return err
+}
+
+func (s *Store) foreign() error {
+	return fmt.Errorf("%s is not an index of fault, or damaged: choose another collection, or delete this one in Qdrant", s.Location())
 }
 
 // dimension returns the length of the vectors of the collection, 0 if it has none.

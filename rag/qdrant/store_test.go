@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/qdrant/go-client/qdrant"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -319,6 +320,31 @@ func TestForeignCollection(t *testing.T) {
 	m := ragtest.Manifest()
 	if _, _, err := store.Begin(t.Context(), m, false); err == nil || !strings.Contains(err.Error(), "choose another collection") {
 		t.Errorf("begin: %v", err)
+	}
+}
+
+func TestForeignCollectionWithoutTheControlPoint(t *testing.T) {
+	fake := qdranttest.New(t, qdranttest.Options{})
+	server := dial(t, Options{URL: fake.URL(), Collection: "theirs"})
+	if err := server.client.CreateCollection(t.Context(), &qdrant.CreateCollection{
+		CollectionName: "theirs", VectorsConfig: qdrant.NewVectorsConfigMap(map[string]*qdrant.VectorParams{
+			"theirs": {Size: 3, Distance: qdrant.Distance_Dot},
+		}),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	store := server.Store("/r", "model")
+	up := uploader{store: store}
+	if err := errors.Join(up.add(t.Context(), 7, nil, nil), up.flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, rebuild := range []bool{false, true} {
+		if _, _, err := store.Begin(t.Context(), ragtest.Manifest(), rebuild); err == nil || !strings.Contains(err.Error(), "choose another") {
+			t.Fatalf("begin, rebuild %v: %v", rebuild, err)
+		}
+		if points, err := store.get(t.Context(), []uint64{7, controlID}, false); err != nil || len(points) != 1 || points[7] == nil {
+			t.Errorf("their collection is now %v, %v", points, err)
+		}
 	}
 }
 
