@@ -125,7 +125,8 @@ func TestHTTPVersions(t *testing.T) {
 				}
 			}
 			steady(t, func() error {
-				return between("ms added", added(several(4, milliseconds(slow[i])), several(4, milliseconds(fast))), 145, 165)
+				delayed := noSooner(t, 150, several(4, milliseconds(slow[i])))
+				return between("ms added", added(delayed, several(4, milliseconds(fast))), 145, 165)
 			})
 		})
 	}

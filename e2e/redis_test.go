@@ -74,7 +74,8 @@ func TestRedis(t *testing.T) {
 			}
 		}
 		steady(t, func() error {
-			return between("ms added to a command", added(several(3, session(w.mappings[0])), several(3, session(address))), 29, 34)
+			delayed := noSooner(t, 30, several(3, session(w.mappings[0])))
+			return between("ms added to a command", added(delayed, several(3, session(address))), 29, 34)
 		})
 	})
 	t.Run("mass insertion while faults come and go", func(t *testing.T) {

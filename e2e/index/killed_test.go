@@ -208,7 +208,9 @@ func (v *victim) sameAsClean(t *testing.T) {
 	if out, err := v.index(t, dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	questions := []string{"group3", "revision text of a file", "keeps what it is about", "load7x1v8", "common group12", "return string"}
+	questions := []string{
+		groupWord(3), "revision text of a file", "keeps what it is about", "load7x1v8", "common " + groupWord(12), "return string",
+	}
 	for _, question := range questions {
 		got, want := ranking(t, v.opened(t, v.dir), question), ranking(t, v.opened(t, dir), question)
 		if !slices.Equal(got, want) {

@@ -145,7 +145,7 @@ func (s *sharing) work(ctx context.Context, c *mcp.Client, seed uint64, fail fun
 		r := rand.New(rand.NewPCG(seed, i))
 		until(func() error {
 			paths := s.tree.paths()
-			if _, err := s.search(calls, c, map[string]any{"query": fmt.Sprintf("group%d", r.IntN(groups))}); err != nil {
+			if _, err := s.search(calls, c, map[string]any{"query": groupWord(r.IntN(groups))}); err != nil {
 				return err
 			}
 			return s.searchFile(calls, c, paths[r.IntN(len(paths))], false)
