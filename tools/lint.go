@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -160,6 +161,8 @@ type lintFile struct {
 	allowedFile
 	shown    string
 	language treesitter.Language
+	// named says that it was asked for by its name, and must be there.
+	named bool
 }
 
 // list finds the files that the arguments mean, each once.
@@ -187,10 +190,13 @@ func (t *Lint) list(ctx context.Context, in LintIn, languages []treesitter.Langu
 			return nil, err
 		}
 		if !info.IsDir() {
-			add(lintFile{allowedFile: f, shown: name})
+			add(lintFile{allowedFile: f, shown: name, named: true})
 			continue
 		}
 		paths, left, err := rag.Files(ctx, f.path, "")
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, unreadable(name, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -296,8 +302,16 @@ func longestLine(src []byte) int {
 	return longest
 }
 
+// unreadable is the error about a path that was asked for and cannot be read.
+func unreadable(name string, err error) *UserError {
+	return &UserError{Argument: name, Message: reason(err).Error(), Hint: "check who may read it"}
+}
+
 func (f *lintFile) lint(ctx context.Context, o lint.Options) (lintResult, error) {
 	src, err := f.read(treesitter.MaxBytes + 1)
+	if err != nil && f.named {
+		return lintResult{}, unreadable(f.shown, err)
+	}
 	if err != nil {
 		return lintResult{skip: rag.SkipUnreadable}, nil //nolint:nilerr // a file that went away is counted, and ends nothing
 	}

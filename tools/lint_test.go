@@ -11,6 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fault-project/fault/rag"
+	"github.com/fault-project/fault/treesitter"
+	"github.com/fault-project/fault/treesitter/lint"
 )
 
 func lintTree(t *testing.T, files map[string]string) (string, *Lint) {
@@ -131,5 +135,21 @@ func TestUnifiedDiff(t *testing.T) {
 	}
 	if got := unifiedDiff("x", "", "a\n"); got != "--- a/x\n+++ b/x\n@@ -0,0 +1,1 @@\n+a\n" {
 		t.Error(got)
+	}
+}
+
+// What was asked for by its name must be there; what a folder lists may have gone, or be closed to this user.
+func TestLintUnreadable(t *testing.T) {
+	gone := allowedFile{path: filepath.Join(t.TempDir(), "gone.py")}
+	gone.base = filepath.Dir(gone.path)
+	listed := lintFile{allowedFile: gone, shown: "gone.py", language: treesitter.Python}
+	if r, err := listed.lint(t.Context(), lint.Options{}); err != nil || r.skip != rag.SkipUnreadable {
+		t.Errorf("in a folder: %+v, %v", r, err)
+	}
+	named := listed
+	named.named = true
+	var user *UserError
+	if _, err := named.lint(t.Context(), lint.Options{}); !errors.As(err, &user) || user.Argument != "gone.py" {
+		t.Errorf("by its name: %v", err)
 	}
 }

@@ -22,7 +22,8 @@ type compiledPatterns struct {
 }
 
 // Search parses a source text and returns its tree and where the patterns fit, in the order of the source. The tree is nil when none
-// does: making it costs more than a parse. Errors are those of [Parse], and that of a query that makes no sense.
+// does and the source has no syntax errors: making it costs more than a parse. Errors are those of [Parse], and that of a query that
+// makes no sense.
 func (p *Patterns) Search(ctx context.Context, src []byte) (*Tree, []PatternMatch, error) {
 	p.compile.Do(func() { p.compiled, p.err = compilePatterns(p.language, p.queries) })
 	if p.err != nil {
@@ -58,8 +59,11 @@ func (p *Patterns) Search(ctx context.Context, src []byte) (*Tree, []PatternMatc
 		}
 		matches = append(matches, match)
 	}
-	if copied == nil {
+	switch {
+	case copied == nil && !tree.RootNode().HasError():
 		return nil, nil, nil
+	case copied == nil:
+		copied = copyTree(tree.RootNode(), string(src))
 	}
 	return copied.tree, matches, nil
 }

@@ -86,10 +86,11 @@ func judge(page string, all, sample []finding, seed uint64) (right, open int, er
 		fmt.Fprintf(&rows, "| %d | %s | %s:%d | %s | `%s` | %s |\n", i+1, f.pkg, f.Path, f.Line, f.Rule, cell(f.Snippet), v)
 	}
 	head := fmt.Sprintf("# A sample of findings\n\n`make lint-sample` draws %d of the %d findings of `fault lint` in the packages below, "+
-		"with seed %d: %d of each language where there are as many, and at most %d of one rule in one language. No rule was mended on "+
-		"these packages. Each finding was read in its place. Right is a finding "+
-		"whose message is true of the code and worth a change or a comment there. **%d of %d are right: %.0f %%.**\n\n",
-		len(sample), len(all), seed, perLanguage, perRule, right, len(sample), 100*float64(right)/float64(max(1, len(sample))))
+		"with seed %d: %d of each language where there are as many, and at most %d of one rule in one language. Each finding was "+
+		"read in its place. Right is a finding whose message is true of the code and worth a change or a comment there. "+
+		"%d of %d are right: %.0f %%. **Of the first draw from these packages, before rules were mended on them, %s were right**; "+
+		"its findings are in [a list of their own](lint-confirmation.md).\n\n",
+		len(sample), len(all), seed, perLanguage, perRule, right, len(sample), 100*float64(right)/float64(max(1, len(sample))), first)
 	names := make([]string, len(drawn))
 	for i, p := range drawn {
 		names[i] = p.String()

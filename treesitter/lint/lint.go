@@ -10,6 +10,7 @@
 package lint
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -156,7 +157,10 @@ func Check(ctx context.Context, language treesitter.Language, path string, src [
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Language: language, Lines: strings.Count(string(src), "\n") + 1}
+	report := &Report{Language: language, Lines: bytes.Count(src, []byte("\n"))}
+	if !bytes.HasSuffix(src, []byte("\n")) {
+		report.Lines++
+	}
 	set := sets[language]
 	if set == nil {
 		return report, nil

@@ -77,6 +77,11 @@ func TestSyntaxErrors(t *testing.T) {
 	if report.Warning == "" {
 		t.Error("no warning")
 	}
+	for src, lines := range map[string]int{"def f(:\n    pass\n": 2, "def f(:\n    pass": 2} {
+		if report := check(t, treesitter.Python, src, Options{}); report.Warning == "" || report.Lines != lines {
+			t.Errorf("%q, in which no rule looks for anything: warning %q, %d lines", src, report.Warning, report.Lines)
+		}
+	}
 	for _, f := range report.Findings {
 		if f.Fix != nil {
 			t.Error("a fix of a file that has errors")

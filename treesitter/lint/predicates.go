@@ -92,14 +92,13 @@ var predicates = map[string]predicate{
 		}
 		return false
 	},
-	// (#leaves? @a): the block that the statement stands in ends by leaving the function or the loop.
-	"leaves?": func(_ *match, n *treesitter.Node, _ []string) bool {
-		if n.Parent == nil {
-			return false
-		}
-		all := n.Parent.NamedChildren()
-		return slices.Contains([]string{"return_statement", "break_statement"}, all[len(all)-1].Type)
-	},
+	// (#leaves? @a): the block that the statement stands in ends by leaving the function or the loop, or one around that ends by
+	// leaving the function, up to the loop.
+	"leaves?": leaves,
+	// (#guarded? @a "type"): there are nodes of that type in the function @a, and all stand in the body of a try statement.
+	"guarded?": guarded,
+	// (#local-url? @args): the first argument is a URL on this machine, or begins with a name that is set to one.
+	"local-url?": localURL,
 	// (#loop? @a): it runs again and again: in the body of a loop, in the same function.
 	"loop?": func(m *match, n *treesitter.Node, _ []string) bool { return m.loop(n) != nil },
 	// (#loop-text? @a "re"): the innermost loop around it matches.

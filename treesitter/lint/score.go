@@ -42,8 +42,12 @@ func ScoreOf(concern Concern, findings []Finding, lines int) Score {
 	}
 	var parts []string
 	for _, s := range Severities() {
-		if counts[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		switch {
+		case counts[s] == 0:
+		case s == Info:
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s)) // has no plural
+		default:
+			parts = append(parts, plural(counts[s], string(s)))
 		}
 	}
 	text := fmt.Sprintf("%s about %s in %s (%s): %s", plural(total, "finding"), concern, plural(lines, "line"),

@@ -260,9 +260,23 @@ func rulesPage(*testing.T) []byte {
 	summaries := lintcommand.Summaries(rules)
 	fmt.Fprintf(&b, "%s# Lint rules\n\n%d rules, which `fault lint` applies. [How well they do](../lint.md) is measured. "+
 		"A comment `fault:ignore RULE` on the line of a finding, or alone on the line above, waves it through.\n\n"+
-		"| rule | languages | |\n|---|---|---|\n", generated, len(summaries))
+		"A dash: the language has nothing of the kind, or no way to tell it apart that is precise enough.\n\n| rule |", generated, len(summaries))
+	for _, l := range lint.Languages() {
+		fmt.Fprintf(&b, " %s |", l)
+	}
+	b.WriteString(" |\n|---|" + strings.Repeat("---|", len(lint.Languages())+1) + "\n")
 	for _, s := range summaries {
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", s.ID, s.ID, strings.Join(s.Languages, ", "), cell(s.Title))
+		fmt.Fprintf(&b, "| [%s](#%s) |", s.ID, s.ID)
+		for _, l := range lint.Languages() {
+			severity := "–"
+			for _, named := range s.Languages {
+				if of, is, _ := strings.Cut(named, " "); of == string(l) {
+					severity = is
+				}
+			}
+			fmt.Fprintf(&b, " %s |", severity)
+		}
+		fmt.Fprintf(&b, " %s |\n", cell(s.Title))
 	}
 	for _, s := range summaries {
 		fmt.Fprintf(&b, "\n## %s\n\n%s. %s [Reference](%s).\n", s.ID, s.Title, s.Why, s.Reference)
