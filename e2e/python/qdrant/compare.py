@@ -153,6 +153,11 @@ class Memory:
         response = grpc.QueryResponse.FromString(r.response)
         same_scores(want, scored(response), len(want) == got.limit)
 
+    def points_count(self, r):
+        got = grpc.CountPoints.FromString(r.request)
+        want = self.client.count(got.collection_name, count_filter=self.filter(got), exact=got.exact)
+        same("count", want.count, grpc.CountResponse.FromString(r.response).result.count)
+
     def do(self, record):
         return getattr(self, record.call.lower().replace("/", "_"))(record)
 
