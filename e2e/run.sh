@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests against the built binary (FAULT_BIN, by default bin/fault): in Python, at the same time, the documented
 # scripts with the newest FastMCP and with 2.9, and HTTP clients, each in a virtual environment below .venv/ that is kept; then the
-# Go tests with the tag e2e, which need curl, PostgreSQL, Redis, Chromium and npx. Beside all that, and after it in the queue for the
-# processor, those of the code index, which take some minutes and need nothing.
+# Go tests with the tag e2e, which need curl, PostgreSQL, Redis, Chromium and npx; in the end those of the code index, which need nothing
+# but all processors.
 # Where a peer cannot be had, it says so and leaves those tests out; with CI set it fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -70,8 +70,6 @@ for name in "${names[@]}"; do
 	(python_peers "$name" "${tests[@]}") >"$logs/$name" 2>&1 &
 	pids+=($!)
 done
-nice -n 10 go test -tags e2e -count=1 -timeout 20m -v ./e2e/index/ >"$logs/index" 2>&1 &
-index=$!
 for i in "${!names[@]}"; do
 	code=0
 	wait "${pids[$i]}" || code=$?
@@ -90,9 +88,10 @@ environment qdrant || left_out+=("Python peers, qdrant")
 say "Go tests"
 go test -tags e2e -count=1 -timeout 20m ./e2e/ || failed+=("Go tests")
 
-code=0
-wait "$index" || code=$?
+# These keep all processors busy, so what measures time has come before.
 say "Go tests of the code index"
+code=0
+go test -tags e2e -count=1 -timeout 20m -v ./e2e/index/ >"$logs/index" 2>&1 || code=$?
 grep -E '^(---|    ---|ok|FAIL|PASS)|_test.go:' "$logs/index" || cat "$logs/index"
 [ $code = 0 ] || failed+=("Go tests of the code index")
 
